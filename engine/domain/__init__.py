@@ -1,0 +1,1 @@
+"""RULES: the standard library only; no I/O, no clock, no SQL."""

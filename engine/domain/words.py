@@ -1,0 +1,202 @@
+"""The words everything shares: states, reasons, bases, and the small values that cross floors.
+
+Every string in an enum here is a public interface: it stands in the store, in `--json`, in logs and in the docs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a message is on its way (the picture is in docs/flow.md)."""
+
+    PLANNED = "planned"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    IN_DOUBT = "in_doubt"
+    HELD = "held"
+    SENT = "sent"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a message is in its state, or why somebody gets none."""
+
+    # permission
+    NO_ADDRESS = "no_address"
+    UNSENDABLE_ADDRESS = "unsendable_address"
+    HARD_BOUNCE = "hard_bounce"
+    LEGAL_BLOCK = "legal_block"
+    SUPPRESSED = "suppressed"
+    OBJECTION = "objection"
+    COMPLAINT = "complaint"
+    ERASED = "erased"
+    WITHDRAWN = "withdrawn"
+    NO_CONSENT = "no_consent"
+    NOT_CONFIRMED = "not_confirmed"
+    UNPROVEN = "unproven"
+    KIND_NOT_CONSENTED = "kind_not_consented"
+    NO_CONTRACT = "no_contract"
+    CONTRACT_OVER = "contract_over"
+    UNKNOWN_KIND = "unknown_kind"
+    KEY_BROKEN = "key_broken"
+    # gates
+    CAMPAIGN_OFF = "campaign_off"
+    PAUSED = "paused"
+    NEVER_TAGS = "never_tags"
+    NOT_IN_SOURCE = "not_in_source"
+    STALE_DATA = "stale_data"
+    QUIET_HOURS = "quiet_hours"
+    SEND_WINDOW = "send_window"
+    FREQUENCY_CAP = "frequency_cap"
+    SAME_ADDRESS = "same_address"
+    OVERTAKEN = "overtaken"
+    OCCASION_GONE = "occasion_gone"
+    OCCASION_MOVED = "occasion_moved"
+    STOPPED = "stopped"
+    TOO_LATE = "too_late"
+    DATA_CHANGED = "data_changed"
+    NOT_DUE = "not_due"
+    NO_OCCASION = "no_occasion"
+    NO_UNSUBSCRIBE_PAGE = "no_unsubscribe_page"
+    # sending
+    BUDGET_SPENT = "budget_spent"
+    PROVIDER_STOPPED = "provider_stopped"
+    NOT_SENT = "not_sent"
+    REFUSED_BY_PROVIDER = "refused_by_provider"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    TEMPLATE_FAILED = "template_failed"
+    OWNER_DIED = "owner_died"
+    GIVEN_BACK = "given_back"
+    NO_ANSWER = "no_answer"
+    NO_PROOF = "no_proof"
+    BY_OWNER = "by_owner"
+
+
+class Basis(StrEnum):
+    """The legal basis a mail was released on (design: `consent`, `existing_customer`, `contract`)."""
+
+    CONSENT = "consent"
+    EXISTING_CUSTOMER = "existing_customer"
+    CONTRACT = "contract"
+
+
+class OnDoubt(StrEnum):
+    """What to do when nobody can find out whether a mail was accepted: write "unknown", or send it again."""
+
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+@dataclass(frozen=True, slots=True)
+class DayRange:
+    """Local days from `first` to `last`, both included; empty when `first` is after `last`."""
+
+    first: date
+    last: date
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        day = self.first
+        while day <= self.last:
+            yield day
+            day += timedelta(days=1)
+
+    def __len__(self) -> int:
+        return max(0, (self.last - self.first).days + 1)
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """One mail, rendered and frozen: exactly what the provider is given, the same at every attempt.
+
+    `headers` are ASCII; `to` is the address in the form it is sent to; `to_name` may be empty.
+    `message_id` is our own id (a UUID in text form), never a personal datum.
+    """
+
+    message_id: str
+    campaign: str
+    sender: str
+    sender_name: str
+    reply_to: str
+    to: str
+    to_name: str
+    subject: str
+    html: str
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the mail. `provider_id` is empty where it proved acceptance without naming one."""
+
+    provider_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider will never take this mail. `hard_bounce` says the address itself is dead."""
+
+    detail: str
+    hard_bounce: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Provably nothing left. `retry_after` is the provider's wish; `account` names a fault of the account,
+
+    which stops the provider and not the message; `credentials` says the key or password was refused.
+    """
+
+    detail: str
+    retry_after: timedelta | None = None
+    account: bool = False
+    credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """The mail may have been accepted; nobody can tell from the answer."""
+
+    detail: str
+
+
+Result = Accepted | Refused | NotSent | InDoubt
+"""What one provider call came to, as a value per message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """One line of the rule chain that `explain` prints: the check, "ok" or "no" or "wait", and the detail."""
+
+    check: str
+    result: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the gates say of one message at one instant.
+
+    `action` is "send", "skip", "wait", "expire", "cancel" or "hold". `until` is set for "wait" where it is known.
+    """
+
+    action: str
+    reason: Reason | None = None
+    until: datetime | None = None
+    basis: Basis | None = None
+    evidence: str = ""
+    trail: tuple[Trail, ...] = ()

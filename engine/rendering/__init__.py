@@ -1,0 +1,1 @@
+"""Turns a campaign and a customer into one mail: subject, preview, HTML, text and headers."""

@@ -1,0 +1,1 @@
+"""THE WAY OF A MESSAGE: one file per step of its life."""

@@ -1,0 +1,1 @@
+"""MEMORY: SQL is executed here and nowhere else."""

@@ -1,0 +1,150 @@
+"""Two doors to the store: `write()` and `read()`. Nobody else opens a connection.
+
+SQLite runs in WAL with synchronous=FULL: with NORMAL a power cut loses commits that were already reported, and a
+lost intent is a second mail. Writers begin IMMEDIATE, so that a writer waits instead of failing half-way; readers go
+through a door of their own and never wait for a writer. Only the daemon checkpoints the log while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from engine.errors import StoreBusy, StoreError, StoreFull
+
+WAIT_SECONDS = 30
+
+
+class Database:
+    """The store behind one URL (`sqlite:///shop.db` or `postgresql://user@host/name`)."""
+
+    def __init__(self, url: str, *, connections: int = 16) -> None:
+        self.url = sa.make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = sa.create_engine(
+            self.url,
+            pool_size=connections,
+            max_overflow=4,
+            pool_pre_ping=not self.sqlite,
+            connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False} if self.sqlite else {},
+        )
+        if self.sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+        self._readers = self._engine.execution_options(treuepost_reads=True)
+
+    @property
+    def path(self) -> Path | None:
+        """Return the SQLite file, or None on PostgreSQL."""
+        return Path(self.url.database) if self.sqlite and self.url.database else None
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a transaction that may write; it commits at the end of the block, or not at all."""
+        with (
+            _plain_errors(),
+            Session(self._engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a view that only reads; it sees one moment and never waits for a writer."""
+        with _plain_errors(), Session(self._readers, expire_on_commit=False) as session:
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def pretend(self) -> Iterator[Session]:
+        """Open a transaction that is always rolled back: what would happen, by the code that makes it happen."""
+        with _plain_errors(), Session(self._engine, expire_on_commit=False) as session:
+            try:
+                yield session
+            finally:
+                session.rollback()
+
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """Lend a bare connection: for migrations and locks that outlive a transaction."""
+        with _plain_errors(), self._engine.connect() as connection:
+            yield connection
+
+    def checkpoint(self) -> None:
+        """Fold SQLite's log into the file; readers and writers go on. Nothing to do on PostgreSQL."""
+        if self.sqlite:
+            with _plain_errors(), self._readers.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={WAIT_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "wal_autocheckpoint=0",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("treuepost_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        plain = _plain(str(error.orig))
+        if plain is None:
+            raise
+        raise plain from error
+
+
+def _plain(text: str) -> StoreError | None:
+    """Return the error a person can act on, or None where the fault is ours and deserves its traceback."""
+    if "locked" in text or "busy" in text:
+        return StoreBusy(
+            f"The store is held by another program ({text}).",
+            f"Waited {WAIT_SECONDS} s. Close the program that has it open (a database browser, a backup), then try again.",
+        )
+    if "disk is full" in text or "No space left" in text:
+        return StoreFull(
+            "No space is left where the store lies.",
+            "Free some space; nothing was written, nothing sent.",
+        )
+    if "not a database" in text or "malformed" in text or "disk image" in text:
+        return StoreError(
+            f"The store's file cannot be read: {text}.",
+            "Restore it: `treuepost db status` names the last backup.",
+        )
+    if "unable to open" in text or "readonly" in text:
+        return StoreError(
+            f"The store cannot be opened for writing: {text}.",
+            "Check the path in [store] url and its permissions.",
+        )
+    if "connection" in text.lower() and "failed" in text.lower():
+        return StoreError(
+            f"The store cannot be reached: {text.strip()}",
+            "Is PostgreSQL running? See [store] url.",
+        )
+    return None

@@ -1,0 +1,18 @@
+"""Alembic's entry: runs the steps on the connection `engine.store.schema` hands over, in one transaction."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import engine.store.tables
+
+assert engine.store.tables.Message.__tablename__ == "message"  # the import fills SQLModel.metadata  # noqa: S101
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+    transaction_per_migration=True,
+    compare_type=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

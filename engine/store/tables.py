@@ -1,0 +1,387 @@
+"""The rows Treuepost remembers. Rows do not validate: raw data enters through pydantic models only.
+
+No relationships, no lazy loads: joins are written where they are needed. Instants are aware UTC, local days are
+`Day`, lists within one cell are stored as `;a;b;` in lower case so that a filter is one LIKE.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from engine.domain.words import Basis, OnDoubt, Reason, State
+from engine.store.columns import Day, day, words
+
+
+def _key() -> Any:
+    return Field(default=None, primary_key=True)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+class Installation(SQLModel, table=True):
+    """One row: who this store is, and what it has last seen."""
+
+    id: int | None = _key()
+    uuid: str
+    created_at: datetime
+    canary: str = ""
+    data_version: int = 0
+    mode: str = ""
+    real_since: date | None = day()
+    last_tick_at: datetime | None = None
+
+
+class Address(SQLModel, table=True):
+    """One mailbox. Consent hangs on the exact form; suppression on either; every release locks this row."""
+
+    id: int | None = _key()
+    exact: str = Field(unique=True)
+    canonical: str = Field(index=True)
+    email: str
+    created_at: datetime
+
+
+class Customer(SQLModel, table=True):
+    """One customer of the shop, with the figures that make scans cheap."""
+
+    __table_args__ = (
+        sa.Index("ix_customer_birthday", "birth_md", **_where("birth_md IS NOT NULL")),
+        sa.Index(
+            "ix_customer_last_purchase",
+            "last_purchase_on",
+            **_where("last_purchase_on IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_customer_usual",
+            "usual_days",
+            "last_purchase_on",
+            **_where("usual_days IS NOT NULL"),
+        ),
+    )
+    id: int | None = _key()
+    uid: str = Field(unique=True)
+    customer_id: str | None = Field(default=None, unique=True)
+    address_id: int | None = Field(default=None, foreign_key="address.id", index=True)
+    first_name: str = ""
+    last_name: str = ""
+    salutation: str = ""
+    company: str = ""
+    birth_md: int | None = None
+    birth_year: int | None = None
+    language: str = ""
+    address_form: str = ""
+    timezone: str = Field(default="", index=True)
+    country: str = ""
+    customer_since: date | None = day()
+    tags: str = ""
+    last_purchase_on: date | None = day()
+    last_purchase_id: str | None = None
+    purchase_count: int = 0
+    usual_days: int | None = None
+    not_in_source: bool = False
+    updated_at: datetime
+
+
+class CustomerAddress(SQLModel, table=True):
+    """Every address a customer has ever had: an objection is for the person and all of them."""
+
+    __tablename__ = "customer_address"
+    customer_id: int = Field(foreign_key="customer.id", primary_key=True)
+    address_id: int = Field(foreign_key="address.id", primary_key=True, index=True)
+
+
+class Purchase(SQLModel, table=True):
+    """One purchase, by the shop's own id. `status` is open, concluded, cancelled, returned or revoked."""
+
+    __table_args__ = (
+        sa.Index("ix_purchase_day", "local_on", **_where("status = 'concluded'")),
+        sa.Index("ix_purchase_instant", "purchased_at", **_where("status = 'concluded'")),
+        sa.Index("ix_purchase_customer", "customer_id", "local_on"),
+    )
+    id: int | None = _key()
+    purchase_id: str = Field(unique=True)
+    customer_id: int = Field(foreign_key="customer.id")
+    purchased_at: datetime
+    local_on: date = day()
+    amount_minor: int | None = None
+    currency: str = ""
+    status: str = "concluded"
+    categories: str = ""
+    items: str = ""
+    email_from_sale: bool | None = None
+    notice: str = ""
+    notice_shown_at: datetime | None = None
+    updated_at: datetime
+
+
+class ServiceItem(SQLModel, table=True):
+    """A thing at the customer's that needs service. `cycle` counts services; `due_on` is the next one's day."""
+
+    __tablename__ = "service_item"
+    __table_args__ = (sa.Index("ix_service_item_due", "due_on", **_where("due_on IS NOT NULL")),)
+    id: int | None = _key()
+    service_item_id: str = Field(unique=True)
+    customer_id: int = Field(foreign_key="customer.id", index=True)
+    name: str = ""
+    item_type: str = ""
+    last_service_on: date | None = day()
+    interval: str = ""
+    next_service_on: date | None = day()
+    booked_for: date | None = day()
+    contract_ref: str = ""
+    contract_from: date | None = day()
+    contract_until: date | None = day()
+    due_on: date | None = day()
+    cycle: int = 1
+    updated_at: datetime
+
+
+class Visit(SQLModel, table=True):
+    """A service that was done."""
+
+    id: int | None = _key()
+    visit_id: str = Field(unique=True)
+    service_item_id: int = Field(foreign_key="service_item.id", index=True)
+    done_on: date = day()
+    next_service_on: date | None = day()
+    report_url: str = ""
+    updated_at: datetime
+
+
+class ConsentEvent(SQLModel, table=True):
+    """Something that happened to an address's permission. Append-only: the database refuses changes."""
+
+    __tablename__ = "consent_event"
+    __table_args__ = (sa.Index("ix_consent_event_address", "address_id", "at"),)
+    id: int | None = _key()
+    fingerprint: str = Field(unique=True)
+    address_id: int = Field(foreign_key="address.id")
+    customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True)
+    state: str
+    at: datetime
+    recorded_at: datetime
+    kinds: str = ""
+    wording: str = ""
+    requested_at: datetime | None = None
+    source: str = ""
+    proof: str = ""
+    proven: bool = False
+    actor: str = ""
+
+
+class Suppression(SQLModel, table=True):
+    """An address we must not write to, as keyed hashes that outlive the address itself."""
+
+    __table_args__ = (
+        sa.Index("ix_suppression_exact", "exact_hash"),
+        sa.Index("ix_suppression_canonical", "canonical_hash"),
+    )
+    id: int | None = _key()
+    exact_hash: str
+    canonical_hash: str
+    scope: str
+    reason: Reason = Field(sa_type=words(Reason))  # type: ignore[call-overload]
+    at: datetime
+    source: str = ""
+    address_id: int | None = Field(default=None, foreign_key="address.id")
+    removed_at: datetime | None = None
+
+
+class CampaignState(SQLModel, table=True):
+    """What the store knows of a campaign file, per mode: since when it is on, and when its trigger changed."""
+
+    __tablename__ = "campaign_state"
+    campaign: str = Field(primary_key=True)
+    rehearsal: bool = Field(primary_key=True)
+    enabled: bool = True
+    enabled_on: date = day()
+    trigger_hash: str = ""
+    edited_on: date | None = day()
+    seen_at: datetime
+
+
+class Scan(SQLModel, table=True):
+    """How far a campaign has been planned, per time zone and mode."""
+
+    campaign: str = Field(primary_key=True)
+    zone: str = Field(primary_key=True)
+    rehearsal: bool = Field(primary_key=True)
+    last_day: date = day()
+    window_day: date = day()
+    data_version: int = 0
+
+
+class Pause(SQLModel, table=True):
+    """A campaign the owner has paused; campaign `*` is all of them."""
+
+    campaign: str = Field(primary_key=True)
+    at: datetime
+
+
+class Enrolment(SQLModel, table=True):
+    """One customer, one campaign, one occasion: the row that makes "once" true."""
+
+    __table_args__ = (sa.UniqueConstraint("campaign", "customer_uid", "occasion", "rehearsal"),)
+    id: int | None = _key()
+    campaign: str
+    customer_id: int = Field(foreign_key="customer.id", index=True)
+    customer_uid: str
+    occasion: str
+    rehearsal: bool
+    purchase_id: int | None = Field(default=None, foreign_key="purchase.id")
+    service_item_id: int | None = Field(default=None, foreign_key="service_item.id")
+    created_at: datetime
+
+
+class Message(SQLModel, table=True):
+    """One mail to one address: its way, its reasons and its evidence. `message_id` is its public name."""
+
+    __table_args__ = (
+        sa.Index(
+            "ix_message_queue",
+            "send_after",
+            "id",
+            **_where("state IN ('planned', 'retrying')"),
+        ),
+        sa.Index(
+            "ix_message_open",
+            "state",
+            **_where("state IN ('claimed', 'sending', 'in_doubt', 'held')"),
+        ),
+        sa.Index("ix_message_address", "address_id", "sent_at"),
+        sa.Index("ix_message_campaign", "campaign", "planned_at"),
+        sa.UniqueConstraint("enrolment_id", "step"),
+    )
+    id: int | None = _key()
+    message_id: str = Field(unique=True)
+    enrolment_id: int = Field(foreign_key="enrolment.id")
+    customer_id: int = Field(foreign_key="customer.id", index=True)
+    address_id: int | None = Field(default=None, foreign_key="address.id")
+    campaign: str
+    step: str
+    step_index: int = 0
+    kind: str
+    on_doubt: OnDoubt = Field(sa_type=words(OnDoubt))  # type: ignore[call-overload]
+    rehearsal: bool
+    due: date = day()
+    send_after: datetime
+    expires_at: datetime
+    planned_at: datetime
+    state: State = Field(default=State.PLANNED, sa_type=words(State))  # type: ignore[call-overload]
+    reason: Reason | None = Field(default=None, sa_type=words(Reason), nullable=True)  # type: ignore[call-overload]
+    detail: str = ""
+    basis: Basis | None = Field(default=None, sa_type=words(Basis), nullable=True)  # type: ignore[call-overload]
+    evidence: str = ""
+    carried_by: int | None = Field(default=None, foreign_key="message.id")
+    language: str = ""
+    campaign_hash: str = ""
+    template_hash: str = ""
+    owner: str = ""
+    fence: int = 0
+    attempts: int = 0
+    first_call_at: datetime | None = None
+    sent_at: datetime | None = None
+    provider: str = ""
+    provider_id: str = ""
+    subject: str = ""
+
+
+class MessageBody(SQLModel, table=True):
+    """The frozen bytes of a released mail: what every attempt sends, and what `log show` prints."""
+
+    __tablename__ = "message_body"
+    message: int = Field(primary_key=True, foreign_key="message.id")
+    sender: str
+    sender_name: str
+    reply_to: str
+    recipient: str
+    recipient_name: str
+    subject: str
+    html: str
+    text: str
+    headers: str
+    sha256: str
+    frozen_at: datetime
+
+
+class MessageEvent(SQLModel, table=True):
+    """Every step a message has taken, with actor and reason. Append-only."""
+
+    __tablename__ = "message_event"
+    id: int | None = _key()
+    message: int = Field(foreign_key="message.id", index=True)
+    at: datetime
+    before: str = ""
+    after: str
+    actor: str
+    reason: str = ""
+    detail: str = ""
+    fence: int = 0
+
+
+class Attempt(SQLModel, table=True):
+    """One call to the provider, written before it is made and closed with its result."""
+
+    __table_args__ = (sa.UniqueConstraint("message", "fence"),)
+    id: int | None = _key()
+    message: int = Field(foreign_key="message.id", index=True)
+    number: int
+    fence: int
+    provider: str
+    sha256: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    result: str = ""
+    provider_id: str = ""
+    detail: str = ""
+
+
+class Budget(SQLModel, table=True):
+    """How many mails one window of one provider has used: the minute's rate and the day's budget."""
+
+    provider: str = Field(primary_key=True)
+    window: str = Field(primary_key=True)
+    taken: int = 0
+
+
+class ProviderStop(SQLModel, table=True):
+    """A provider whose account refuses us: nothing is claimed for it until `until`."""
+
+    __tablename__ = "provider_stop"
+    provider: str = Field(primary_key=True)
+    at: datetime
+    until: datetime
+    detail: str = ""
+    credentials: bool = False
+
+
+class ImportRun(SQLModel, table=True):
+    """One import of one file: what it read and what came of it. `what` is customers, purchases and so on."""
+
+    __tablename__ = "import_run"
+    id: int | None = _key()
+    what: str = Field(index=True)
+    source: str = ""
+    file: str = ""
+    mark: str = ""
+    at: datetime
+    good: bool = True
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    detail: str = ""
+
+
+class OwnerNotice(SQLModel, table=True):
+    """A mail the owner was sent about the daemon itself, so that one trouble is told once a day."""
+
+    __tablename__ = "owner_notice"
+    topic: str = Field(primary_key=True)
+    on: date = Field(primary_key=True, sa_type=Day)
+    at: datetime
