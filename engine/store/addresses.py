@@ -1,0 +1,68 @@
+"""The mailboxes: one row per exact form. Consent, suppression and caps hang on it, and a release locks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain import addresses as forms
+from engine.store.tables import Address
+from engine.store.upsert import chunks, insert_new, is_sqlite
+
+_ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
+
+
+def find_or_add(session: Session, emails: Iterable[str], now: datetime) -> dict[str, int]:
+    """Return the id of each address by its exact form; an address not seen before gets a row.
+
+    The spelling of the first sighting is kept for sending: a mailbox's local part may be case-sensitive.
+    """
+    spelling: dict[str, str] = {}
+    for email in emails:
+        spelling.setdefault(forms.exact(email), email.strip())
+    known = find(session, list(spelling))
+    # Sorted, so that two imports on PostgreSQL wait for each other in the same order.
+    missing = sorted(set(spelling) - known.keys())
+    if not missing:
+        return known
+    rows = [
+        {"exact": exact, "canonical": forms.canonical(exact), "email": spelling[exact], "created_at": now}
+        for exact in missing
+    ]
+    insert_new(session, _ADDRESS, rows, ["exact"])
+    return known | find(session, missing)
+
+
+def find(session: Session, exacts: Sequence[str]) -> dict[str, int]:
+    """Return the ids of the addresses that are known, by exact form."""
+    found: dict[str, int] = {}
+    for part in chunks(exacts):
+        query = sa.select(_ADDRESS.c.exact, _ADDRESS.c.id).where(_ADDRESS.c.exact.in_(part))
+        found.update((exact, number) for exact, number in session.connection().execute(query))
+    return found
+
+
+def lock(session: Session, address_ids: Iterable[int]) -> None:
+    """Hold these addresses until the transaction ends, so that permission read from now on stays true.
+
+    Always in sorted order: two transactions then never wait for each other in a circle. On SQLite a writer began
+    IMMEDIATE and is alone already.
+    """
+    if is_sqlite(session):
+        return
+    for part in chunks(sorted(set(address_ids))):
+        query: sa.Select[Any] = sa.select(_ADDRESS.c.id).where(_ADDRESS.c.id.in_(part))
+        session.connection().execute(query.order_by(_ADDRESS.c.id).with_for_update())
+
+
+def emails_of(session: Session, address_ids: Sequence[int]) -> dict[int, str]:
+    """Return the spelling to send to, by address id."""
+    found: dict[int, str] = {}
+    for part in chunks(address_ids):
+        query = sa.select(_ADDRESS.c.id, _ADDRESS.c.email).where(_ADDRESS.c.id.in_(part))
+        found.update((number, email) for number, email in session.connection().execute(query))
+    return found

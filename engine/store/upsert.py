@@ -1,0 +1,74 @@
+"""Bulk writes that are the same on both databases: insert what is new, change what differs, in chunks.
+
+A conflict is settled by the table's own UNIQUE constraint in the statement itself, never by looking first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+CHUNK = 500
+"""Rows per statement: SQLite and PostgreSQL both limit the values one statement may carry."""
+
+Item = TypeVar("Item")
+
+
+def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]:
+    """Cut a sequence into pieces of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def insert_new(
+    session: Session,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    conflict: Sequence[str],
+) -> int:
+    """Insert the rows whose `conflict` columns are not taken yet; return how many were inserted."""
+    statement = _insert(session, table).on_conflict_do_nothing(index_elements=list(conflict))
+    return sum(_execute_many(session, statement, part) for part in chunks(rows))
+
+
+def put(
+    session: Session,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    conflict: Sequence[str],
+) -> None:
+    """Insert the rows, or replace the given columns of the rows that already hold the `conflict` columns."""
+    if not rows:
+        return
+    insert = _insert(session, table)
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in conflict}
+    statement = insert.on_conflict_do_update(index_elements=list(conflict), set_=changed)
+    for part in chunks(rows):
+        _execute_many(session, statement, part)
+
+
+def change(session: Session, table: sa.Table, rows: Sequence[Mapping[str, object]], key: str = "id") -> None:
+    """Update rows by `key`; every row names the same columns."""
+    if not rows:
+        return
+    values = {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in rows[0] if name != key}
+    statement = sa.update(table).where(table.c[key] == sa.bindparam(f"new_{key}")).values(values)
+    for part in chunks(rows):
+        session.connection().execute(statement, [{f"new_{name}": row[name] for name in row} for row in part])
+
+
+def is_sqlite(session: Session) -> bool:
+    """Say whether this session speaks to SQLite, for the few places where the databases differ."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _insert(session: Session, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
+
+
+def _execute_many(session: Session, statement: sa.Insert, part: Sequence[Mapping[str, object]]) -> int:
+    return max(0, session.connection().execute(statement, [dict(row) for row in part]).rowcount)
