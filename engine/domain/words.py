@@ -5,6 +5,7 @@ Every string in an enum here is a public interface: it stands in the store, in `
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -104,7 +105,7 @@ class DayRange:
     first: date
     last: date
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[date]:
         day = self.first
         while day <= self.last:
             yield day
@@ -156,9 +157,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Provably nothing left. `retry_after` is the provider's wish; `account` names a fault of the account,
+    """Provably nothing left.
 
-    which stops the provider and not the message; `credentials` says the key or password was refused.
+    `retry_after` is the provider's wish. `account` says the fault is the account's: it stops the provider and not the
+    message. `credentials` says the key or password was refused.
     """
 
     detail: str

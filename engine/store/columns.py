@@ -32,7 +32,7 @@ class Day(sa.types.TypeDecorator[date]):
     class comparator_factory(sa.types.TypeDecorator.Comparator[date]):  # noqa: N801  (SQLAlchemy's name)
         """Adding a number of days to a day is a day."""
 
-        def __add__(self, other: Any) -> sa.ColumnElement[Any]:  # type: ignore[override]
+        def __add__(self, other: Any) -> sa.ColumnElement[Any]:
             number = sa.literal(other, sa.Integer) if isinstance(other, int) else sa.type_coerce(other, sa.Integer)
             return sa.type_coerce(sa.type_coerce(self.expr, sa.Integer) + number, Day)
 

@@ -26,7 +26,7 @@ WAIT_SECONDS = 30
 class Database:
     """The store behind one URL (`sqlite:///shop.db` or `postgresql://user@host/name`)."""
 
-    def __init__(self, url: str, *, connections: int = 16) -> None:
+    def __init__(self, url: str, *, connections: int = 16, wait_seconds: float = WAIT_SECONDS) -> None:
         self.url = sa.make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = sa.create_engine(
@@ -34,7 +34,7 @@ class Database:
             pool_size=connections,
             max_overflow=4,
             pool_pre_ping=not self.sqlite,
-            connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False} if self.sqlite else {},
+            connect_args={"timeout": wait_seconds, "check_same_thread": False} if self.sqlite else {},
         )
         if self.sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -68,6 +68,7 @@ class Database:
         """Open a transaction that is always rolled back: what would happen, by the code that makes it happen."""
         with _plain_errors(), Session(self._engine, expire_on_commit=False) as session:
             try:
+                session.connection()
                 yield session
             finally:
                 session.rollback()
@@ -93,7 +94,6 @@ def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={WAIT_SECONDS * 1000}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -125,7 +125,7 @@ def _plain(text: str) -> StoreError | None:
     if "locked" in text or "busy" in text:
         return StoreBusy(
             f"The store is held by another program ({text}).",
-            f"Waited {WAIT_SECONDS} s. Close the program that has it open (a database browser, a backup), then try again.",
+            "Close what has it open (a database browser, a backup) and try again; nothing was written.",
         )
     if "disk is full" in text or "No space left" in text:
         return StoreFull(

@@ -184,7 +184,7 @@ class Suppression(SQLModel, table=True):
     exact_hash: str
     canonical_hash: str
     scope: str
-    reason: Reason = Field(sa_type=words(Reason))  # type: ignore[call-overload]
+    reason: Reason = Field(sa_type=words(Reason))
     at: datetime
     source: str = ""
     address_id: int | None = Field(default=None, foreign_key="address.id")
@@ -265,16 +265,16 @@ class Message(SQLModel, table=True):
     step: str
     step_index: int = 0
     kind: str
-    on_doubt: OnDoubt = Field(sa_type=words(OnDoubt))  # type: ignore[call-overload]
+    on_doubt: OnDoubt = Field(sa_type=words(OnDoubt))
     rehearsal: bool
     due: date = day()
     send_after: datetime
     expires_at: datetime
     planned_at: datetime
-    state: State = Field(default=State.PLANNED, sa_type=words(State))  # type: ignore[call-overload]
-    reason: Reason | None = Field(default=None, sa_type=words(Reason), nullable=True)  # type: ignore[call-overload]
+    state: State = Field(default=State.PLANNED, sa_type=words(State))
+    reason: Reason | None = Field(default=None, sa_type=words(Reason), nullable=True)
     detail: str = ""
-    basis: Basis | None = Field(default=None, sa_type=words(Basis), nullable=True)  # type: ignore[call-overload]
+    basis: Basis | None = Field(default=None, sa_type=words(Basis), nullable=True)
     evidence: str = ""
     carried_by: int | None = Field(default=None, foreign_key="message.id")
     language: str = ""

@@ -1,0 +1,1 @@
+"""What proves Treuepost: real stores, real providers on loopback, the rules by properties."""
