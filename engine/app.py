@@ -1,0 +1,97 @@
+"""The only place where things are put together: a config and a clock in, a whole Treuepost out.
+
+`assemble` opens the store, checks its schema, reads the keys, the campaigns and the templates, and builds the
+provider. Everything a step needs is a field of `App`; nothing is looked up anywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+from engine import providers
+from engine.campaigns import Campaign, load_campaigns
+from engine.clock import Clock
+from engine.config import Config, load_config
+from engine.keys import Keyring
+from engine.providers.contract import Provider
+from engine.rendering.renderer import Renderer
+from engine.store import installation, schema
+from engine.store.database import Database
+
+KEY_FILE = "secret.key"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A whole Treuepost, put together and ready for the steps."""
+
+    config: Config
+    database: Database
+    clock: Clock
+    campaigns: tuple[Campaign, ...]
+    renderer: Renderer
+    provider: Provider
+    keyring: Keyring
+    installation: UUID
+    home: Path
+
+    @property
+    def rehearsal(self) -> bool:
+        """Say whether nobody is really mailed."""
+        return self.config.rehearsal
+
+    def campaign(self, campaign_id: str) -> Campaign | None:
+        """Return the campaign with this id, if its file is there."""
+        return next((campaign for campaign in self.campaigns if campaign.id == campaign_id), None)
+
+
+def assemble(config: Config, clock: Clock) -> App:
+    """Put a whole Treuepost together from its config."""
+    database = open_store(config)
+    keyring = Keyring.load(key_file(config, database))
+    with database.write() as session:
+        identity = installation.ensure(session, clock(), keyring)
+    campaigns, renderer = read_campaigns(config)
+    return App(
+        config=config,
+        database=database,
+        clock=clock,
+        campaigns=campaigns,
+        renderer=renderer,
+        provider=providers.build(config),
+        keyring=keyring,
+        installation=identity,
+        home=config.home,
+    )
+
+
+def reassemble(app: App, environ: Mapping[str, str] | None = None) -> App:
+    """Read config, campaigns and templates again for the same store; raise and change nothing if any is invalid."""
+    config = load_config(app.config.file, os.environ if environ is None else environ)
+    campaigns, renderer = read_campaigns(config)
+    provider = app.provider if config.provider == app.config.provider else providers.build(config)
+    return replace(app, config=config, campaigns=campaigns, renderer=renderer, provider=provider)
+
+
+def read_campaigns(config: Config) -> tuple[tuple[Campaign, ...], Renderer]:
+    """Read the campaigns and compile every template they use."""
+    campaigns = load_campaigns(config.home / "campaigns", config)
+    return campaigns, Renderer(config, config.home / "templates", campaigns)
+
+
+def open_store(config: Config) -> Database:
+    """Open the store; a new SQLite file gets its tables by itself, an older one is refused by name of the remedy."""
+    database = Database(config.store.url)
+    if database.sqlite and schema.is_empty(database):
+        schema.upgrade(database)
+    schema.require(database)
+    return database
+
+
+def key_file(config: Config, database: Database) -> Path:
+    """Return where the installation's secret key lies: beside the store, or beside the config for PostgreSQL."""
+    return (database.path.parent if database.path else config.home) / KEY_FILE

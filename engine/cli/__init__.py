@@ -1,0 +1,117 @@
+"""DOOR: the command line. One file per noun; every heavy import stands inside a command.
+
+An error a person can mend is shown as a sentence and its remedy, with the exit code of its kind; a traceback is shown
+only with --debug.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from engine import __version__
+from engine.cli.opening import Options
+from engine.errors import TreuepostError
+
+NOUNS = (
+    "init",
+    "check",
+    "importing",
+    "reach",
+    "planning",
+    "running",
+    "logs",
+    "preview",
+    "send_test",
+    "messages",
+    "consents",
+    "suppress",
+    "stores",
+    "doctor",
+    "demo",
+)
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+class Door(TyperGroup):
+    """The outermost command: turns errors into sentences and exit codes."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        """Run the command and end with the exit code of whatever went wrong."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as stop:
+            raise typer.Exit(INTERRUPTED) from stop
+        except BrokenPipeError as closed:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(PIPE_CLOSED) from closed
+        except TreuepostError as error:
+            raise typer.Exit(_say(error, debug=_debug(ctx))) from error
+
+
+def _say(error: TreuepostError, *, debug: bool) -> int:
+    """Print what went wrong and how to mend it; return the exit code."""
+    from engine.cli.output import show_error
+
+    if debug:
+        traceback.print_exc()
+    show_error(error)
+    return error.exit_code
+
+
+def _debug(ctx: typer.Context) -> bool:
+    return isinstance(ctx.obj, Options) and ctx.obj.debug
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"treuepost {__version__}")
+        raise typer.Exit
+
+
+def build() -> typer.Typer:
+    """Return the whole command line."""
+    door = typer.Typer(
+        cls=Door,
+        name="treuepost",
+        help="Keeps your existing customers coming back: lawful, personal e-mail on the right day.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    door.callback()(_start)
+    for noun in NOUNS:
+        if importlib.util.find_spec(f"engine.cli.{noun}"):
+            importlib.import_module(f"engine.cli.{noun}").register(door)
+    return door
+
+
+def _start(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="The config file (default: ./config.toml).", envvar="TREUEPOST_CONFIG"
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")] = False,
+    version: Annotated[  # noqa: ARG001  (Typer calls _version)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    ctx.obj = Options(config=config, debug=debug)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    build()(prog_name="treuepost")

@@ -1,0 +1,82 @@
+"""The one row that says who this store is: its uuid names every customer and message for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.store.tables import Installation
+from engine.store.upsert import insert_new
+
+_ROW = 1
+_TABLE = Installation.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the store remembers of itself."""
+
+    uuid: UUID
+    created_at: datetime
+    canary: str
+    data_version: int
+    mode: str
+    real_since: date | None
+    last_tick_at: datetime | None
+
+
+def find(session: Session) -> Standing | None:
+    """Return what the store remembers of itself; None for a store nobody has opened yet."""
+    row = session.exec(sa.select(_TABLE).where(_TABLE.c.id == _ROW)).first()  # type: ignore[call-overload]
+    if row is None:
+        return None
+    return Standing(
+        uuid=UUID(row.uuid),
+        created_at=row.created_at,
+        canary=row.canary,
+        data_version=row.data_version,
+        mode=row.mode,
+        real_since=row.real_since,
+        last_tick_at=row.last_tick_at,
+    )
+
+
+def ensure(session: Session, now: datetime, canary: str = "") -> Standing:
+    """Return who this store is, giving it a uuid on its first day."""
+    insert_new(
+        session,
+        _TABLE,
+        [{"id": _ROW, "uuid": str(uuid4()), "created_at": now, "canary": canary, "data_version": 0, "mode": ""}],
+        conflict=["id"],
+    )
+    standing = find(session)
+    assert standing is not None  # noqa: S101  (the row was just written)
+    return standing
+
+
+def bump_data_version(session: Session) -> None:
+    """Note that imported data changed, so that planning asks its whole window again."""
+    _change(session, data_version=_TABLE.c.data_version + 1)
+
+
+def note_tick(session: Session, now: datetime) -> None:
+    """Note the latest instant the daemon has worked at; a clock set back never moves it back."""
+    later = sa.or_(_TABLE.c.last_tick_at.is_(None), _TABLE.c.last_tick_at < now)
+    session.exec(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(last_tick_at=now))  # type: ignore[call-overload]
+
+
+def note_mode(session: Session, *, rehearsal: bool, today: date) -> None:
+    """Note whether the store rehearses; the day of the switch to a real provider starts every campaign."""
+    mode = "rehearsal" if rehearsal else "real"
+    values: dict[str, object] = {"mode": mode}
+    if not rehearsal:
+        values["real_since"] = today
+    session.exec(sa.update(_TABLE).where(_TABLE.c.id == _ROW, _TABLE.c.mode != mode).values(**values))  # type: ignore[call-overload]
+
+
+def _change(session: Session, **values: object) -> None:
+    session.exec(sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(**values))  # type: ignore[call-overload]
