@@ -49,11 +49,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a transaction that may write; it commits at the end of the block, or not at all."""
-        with (
-            _plain_errors(),
-            Session(self._engine, expire_on_commit=False) as session,
-            session.begin(),
-        ):
+        with _plain_errors(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+            session.connection()  # begins now: a writer waits at the door, not half-way
             yield session
 
     @contextmanager
