@@ -50,17 +50,8 @@ class Customer(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_customer_birthday", "birth_md", **_where("birth_md IS NOT NULL")),
-        sa.Index(
-            "ix_customer_last_purchase",
-            "last_purchase_on",
-            **_where("last_purchase_on IS NOT NULL"),
-        ),
-        sa.Index(
-            "ix_customer_usual",
-            "usual_days",
-            "last_purchase_on",
-            **_where("usual_days IS NOT NULL"),
-        ),
+        sa.Index("ix_customer_last_purchase", "last_purchase_on", **_where("last_purchase_on IS NOT NULL")),
+        sa.Index("ix_customer_usual", "usual_days", "last_purchase_on", **_where("usual_days IS NOT NULL")),
     )
     id: int | None = _key()
     uid: str = Field(unique=True)
@@ -241,17 +232,8 @@ class Message(SQLModel, table=True):
     """One mail to one address: its way, its reasons and its evidence. `message_id` is its public name."""
 
     __table_args__ = (
-        sa.Index(
-            "ix_message_queue",
-            "send_after",
-            "id",
-            **_where("state IN ('planned', 'retrying')"),
-        ),
-        sa.Index(
-            "ix_message_open",
-            "state",
-            **_where("state IN ('claimed', 'sending', 'in_doubt', 'held')"),
-        ),
+        sa.Index("ix_message_queue", "send_after", "id", **_where("state IN ('planned', 'retrying')")),
+        sa.Index("ix_message_open", "state", **_where("state IN ('claimed', 'sending', 'in_doubt', 'held')")),
         sa.Index("ix_message_address", "address_id", "sent_at"),
         sa.Index("ix_message_campaign", "campaign", "planned_at"),
         sa.UniqueConstraint("enrolment_id", "step"),

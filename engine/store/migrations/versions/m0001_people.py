@@ -74,9 +74,8 @@ def _installation() -> None:
     )
 
 
-def _customer() -> None:
-    op.create_table(
-        "customer",
+def _customer_first() -> tuple[sa.SchemaItem, ...]:
+    return (
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("uid", sa.String(), nullable=False),
         sa.Column("customer_id", sa.String(), nullable=True),
@@ -95,6 +94,11 @@ def _customer() -> None:
         sa.Column("tags", sa.String(), nullable=False),
         sa.Column("last_purchase_on", Day(), nullable=True),
         sa.Column("last_purchase_id", sa.String(), nullable=True),
+    )
+
+
+def _customer_second() -> tuple[sa.SchemaItem, ...]:
+    return (
         sa.Column("purchase_count", sa.Integer(), nullable=False),
         sa.Column("usual_days", sa.Integer(), nullable=True),
         sa.Column("not_in_source", sa.Boolean(), nullable=False),
@@ -107,6 +111,10 @@ def _customer() -> None:
         sa.UniqueConstraint("customer_id"),
         sa.UniqueConstraint("uid"),
     )
+
+
+def _customer() -> None:
+    op.create_table("customer", *_customer_first(), *_customer_second())
     op.create_index(op.f("ix_customer_address_id"), "customer", ["address_id"], unique=False)
     op.create_index(
         "ix_customer_birthday",

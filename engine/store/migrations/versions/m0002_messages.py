@@ -123,9 +123,8 @@ def _enrolment() -> None:
     op.create_index(op.f("ix_enrolment_customer_id"), "enrolment", ["customer_id"], unique=False)
 
 
-def _message() -> None:
-    op.create_table(
-        "message",
+def _message_way() -> tuple[sa.SchemaItem, ...]:
+    return (
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("message_id", sa.String(), nullable=False),
         sa.Column("enrolment_id", sa.Integer(), nullable=False),
@@ -137,6 +136,11 @@ def _message() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("on_doubt", sa.String(length=32), nullable=False),
         sa.Column("rehearsal", sa.Boolean(), nullable=False),
+    )
+
+
+def _message_decision() -> tuple[sa.SchemaItem, ...]:
+    return (
         sa.Column("due", Day(), nullable=True),
         sa.Column("send_after", UTCDateTime(), nullable=False),
         sa.Column("expires_at", UTCDateTime(), nullable=False),
@@ -149,6 +153,11 @@ def _message() -> None:
         sa.Column("carried_by", sa.Integer(), nullable=True),
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("campaign_hash", sa.String(), nullable=False),
+    )
+
+
+def _message_sending() -> tuple[sa.SchemaItem, ...]:
+    return (
         sa.Column("template_hash", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
@@ -178,6 +187,10 @@ def _message() -> None:
         sa.UniqueConstraint("enrolment_id", "step"),
         sa.UniqueConstraint("message_id"),
     )
+
+
+def _message() -> None:
+    op.create_table("message", *_message_way(), *_message_decision(), *_message_sending())
     op.create_index("ix_message_address", "message", ["address_id", "sent_at"], unique=False)
     op.create_index("ix_message_campaign", "message", ["campaign", "planned_at"], unique=False)
     op.create_index(op.f("ix_message_customer_id"), "message", ["customer_id"], unique=False)
