@@ -50,6 +50,7 @@ class Reason(StrEnum):
     CONTRACT_OVER = "contract_over"
     UNKNOWN_KIND = "unknown_kind"
     KEY_BROKEN = "key_broken"
+    PERMISSION_FAILED = "permission_failed"
     # gates
     CAMPAIGN_OFF = "campaign_off"
     PAUSED = "paused"
