@@ -16,6 +16,7 @@ CHUNK = 500
 """Rows per statement: SQLite and PostgreSQL both limit the values one statement may carry."""
 
 Item = TypeVar("Item")
+_COUNTED = {"preserve_rowcount": True}
 
 
 def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]:
@@ -71,4 +72,5 @@ def _insert(session: Session, table: sa.Table) -> sqlite.Insert | postgresql.Ins
 
 
 def _execute_many(session: Session, statement: sa.Insert, part: Sequence[Mapping[str, object]]) -> int:
-    return max(0, session.connection().execute(statement, [dict(row) for row in part]).rowcount)
+    result = session.connection().execute(statement, [dict(row) for row in part], execution_options=_COUNTED)
+    return max(0, result.rowcount)
