@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,9 @@ from engine.errors import UsageError
 if TYPE_CHECKING:  # heavy: only a command that needs them pays for them
     from engine.app import App
     from engine.config import Config
+    from engine.store.database import Database
+
+Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,26 @@ def opened(ctx: typer.Context, at: str | None = None) -> Iterator[App]:
         yield app
     finally:
         app.database.close()
+
+
+@contextmanager
+def opened_store(ctx: typer.Context) -> Iterator[tuple[Config, Database]]:
+    """Lend the store alone: what reads it works even where a campaign or a template is broken."""
+    from engine.app import open_store
+
+    config = read_config(ctx)
+    database = open_store(config)
+    try:
+        yield config, database
+    finally:
+        database.close()
+
+
+def spoken(config: Config) -> Translate:
+    """Return the translation into the shop's language."""
+    from engine.language import Language
+
+    return Language(config.shop.language).gettext
 
 
 def clock_at(at: str | None, zone: ZoneInfo) -> Clock:

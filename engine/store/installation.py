@@ -13,7 +13,7 @@ from engine.store.tables import Installation
 from engine.store.upsert import insert_new
 
 _ROW = 1
-_TABLE = Installation.__table__  # type: ignore[attr-defined]
+_TABLE: sa.Table = Installation.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Standing:
 
 def find(session: Session) -> Standing | None:
     """Return what the store remembers of itself; None for a store nobody has opened yet."""
-    row = session.exec(sa.select(_TABLE).where(_TABLE.c.id == _ROW)).first()  # type: ignore[call-overload]
+    row = session.connection().execute(sa.select(_TABLE).where(_TABLE.c.id == _ROW)).first()
     if row is None:
         return None
     return Standing(
@@ -66,17 +66,20 @@ def bump_data_version(session: Session) -> None:
 def note_tick(session: Session, now: datetime) -> None:
     """Note the latest instant the daemon has worked at; a clock set back never moves it back."""
     later = sa.or_(_TABLE.c.last_tick_at.is_(None), _TABLE.c.last_tick_at < now)
-    session.exec(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(last_tick_at=now))  # type: ignore[call-overload]
+    session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(last_tick_at=now))
 
 
 def note_mode(session: Session, *, rehearsal: bool, today: date) -> None:
-    """Note whether the store rehearses; the day of the switch to a real provider starts every campaign."""
+    """Note whether the store rehearses; the day of a switch from rehearsal to a real provider is remembered."""
+    standing = find(session)
     mode = "rehearsal" if rehearsal else "real"
-    values: dict[str, object] = {"mode": mode}
-    if not rehearsal:
-        values["real_since"] = today
-    session.exec(sa.update(_TABLE).where(_TABLE.c.id == _ROW, _TABLE.c.mode != mode).values(**values))  # type: ignore[call-overload]
+    if standing is None or standing.mode == mode:
+        return
+    if standing.mode == "rehearsal":
+        _change(session, mode=mode, real_since=today)
+    else:
+        _change(session, mode=mode)
 
 
 def _change(session: Session, **values: object) -> None:
-    session.exec(sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(**values))  # type: ignore[call-overload]
+    session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(**values))

@@ -1,0 +1,122 @@
+"""`treuepost db`: bring the store's schema up to date, copy it, say how it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.opening import Translate, read_config, spoken
+from engine.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.store.database import Database
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands about the store."""
+    noun = typer.Typer(help="The store: upgrade, backup, status.", no_args_is_help=True, rich_markup_mode=None)
+    noun.command("upgrade")(upgrade)
+    noun.command("backup")(backup)
+    noun.command("status")(status)
+    app.add_typer(noun, name="db")
+
+
+def upgrade(ctx: typer.Context, as_json: _Json = False) -> None:
+    """Bring the store's schema to this version; a backup is made first."""
+    from engine.clock import system_clock
+    from engine.store import backups, schema
+
+    config, database = _store(ctx)
+    _ = spoken(config)
+    copy = None
+    if database.sqlite and schema.present(database) not in {"", schema.known()}:
+        copy = backups.back_up(database, system_clock())
+    before, after = schema.upgrade(database)
+    if as_json:
+        print_json({"before": before, "after": after, "backup": copy.path if copy else None})
+        return
+    if copy:
+        say(_("Backup made first: {file}").format(file=copy.path))
+    if before == after:
+        say(_("The store is up to date ({schema}).").format(schema=after))
+    else:
+        say(_("The store's schema was {before} and is {after} now.").format(before=before or "–", after=after))
+
+
+def backup(
+    ctx: typer.Context,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Where (default: backups/).")] = None,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many copies to keep.")] = 14,
+    as_json: _Json = False,
+) -> None:
+    """Copy the store while it is in use, and prove the copy."""
+    from engine.clock import system_clock
+    from engine.store import backups
+
+    config, database = _store(ctx)
+    _ = spoken(config)
+    copy = backups.back_up(database, system_clock(), to, keep)
+    if as_json:
+        print_json({"file": copy.path, "bytes": copy.bytes, "rows": copy.rows, "verified": True})
+        return
+    text = _("Backup {file}: {rows} rows, {size}; opened, checked and counted.")
+    say(text.format(file=copy.path, rows=sum(copy.rows.values()), size=_size(copy.bytes)))
+    say(_("secret.key is not part of it. Keep a copy of that file elsewhere: old unsubscribe links need it."))
+
+
+def status(ctx: typer.Context, as_json: _Json = False) -> None:
+    """Say which schema the store has, how big it is, and when it was last copied."""
+    from engine.store import backups, schema
+
+    config, database = _store(ctx)
+    _ = spoken(config)
+    latest = backups.latest(database)
+    facts: dict[str, object] = {
+        "store": database.url.render_as_string(hide_password=True),
+        "kind": "sqlite" if database.sqlite else "postgresql",
+        "schema": schema.present(database),
+        "needed": schema.known(),
+        "bytes": database.path.stat().st_size if database.path and database.path.exists() else None,
+        "last_backup": latest,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    _show_status(facts, _)
+
+
+def _show_status(facts: dict[str, object], _: Translate) -> None:
+    size = facts["bytes"]
+    lines = {
+        _("store"): facts["store"],
+        _("schema"): facts["schema"] or _("empty"),
+        _("size"): _size(size) if isinstance(size, int) else "–",
+        _("last backup"): facts["last_backup"] or _("none"),
+    }
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        say(f"{name:<{width}}  {value}")
+    if facts["schema"] != facts["needed"]:
+        say(_("This program needs schema {schema}: run `treuepost db upgrade`.").format(schema=facts["needed"]))
+
+
+def _store(ctx: typer.Context) -> tuple[Config, Database]:
+    """Open the store as it is: these commands are for the very stores the others refuse."""
+    from engine.store.database import Database
+
+    config = read_config(ctx)
+    return config, Database(config.store.url)
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
