@@ -55,7 +55,7 @@ WindowField = Annotated[Window, _reader(Window, Window.parse), _AS_TEXT, _schema
 WeekdaysField = Annotated[Weekdays, _reader(Weekdays, Weekdays.parse), _AS_TEXT, _schema("Mon-Sat", "Mon,Wed,Fri")]
 AfterField = Annotated[
     Span | UsualInterval,
-    _reader((Span, UsualInterval), _length_or_multiple),  # type: ignore[arg-type]
+    _reader((Span, UsualInterval), _length_or_multiple),
     _AS_TEXT,
     _schema("90 days", "2.5 x usual interval"),
 ]

@@ -7,18 +7,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from engine.errors import Finding
 
-Repeats = Callable[[], Sequence[tuple[tuple[str | int, ...], tuple[int, int, int], tuple[int, int, int]]]]
-Say = Callable[[str], str]
+Loc = tuple[str | int, ...]
+Place = tuple[int, int, int]
+"""Line, column and length in characters."""
+Repeat = tuple[Loc, Place, Place]
+Remark = tuple[str, str]
+"""What is wrong, and how to mend it."""
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _TYPOGRAPHIC = "„“”‚‘’«»"
 _DEEPEST = 60
 
 
-def explain_fault(file: str, text: str, fault: Exception, repeats: Repeats, say: Say) -> Finding:
+class Say(Protocol):
+    """Says an English sentence in the shop's language (`Language.gettext`), with the values put in."""
+
+    def __call__(self, sentence: str, **values: object) -> str:
+        """Return the sentence to show."""
+
+
+def plainly(sentence: str, **values: object) -> str:
+    """Say a sentence in English."""
+    return sentence % values if values else sentence
+
+
+def explain_fault(file: str, text: str, fault: Exception, repeats: Callable[[], Sequence[Repeat]], say: Say) -> Finding:
     """Return the finding for a text that the TOML parser refused with `fault`."""
     if isinstance(fault, RecursionError):
         return Finding(file, _deepest_line(text), 1, "E006", say("brackets are nested too deeply here"))
@@ -35,37 +52,25 @@ def explain_fault(file: str, text: str, fault: Exception, repeats: Repeats, say:
 
 def _place(text: str, found: re.Match[str]) -> tuple[int, int]:
     """Return line and column; the end of the document is the end of its last line that says something."""
-    if found[1] is None:
-        return _end(text)
-    line, column = int(found[1]), int(found[2])
-    lines = text.split("\n")
-    return (line, column) if line <= len(lines) else _end(text)
-
-
-def _end(text: str) -> tuple[int, int]:
-    written = text.rstrip()
-    return written.count("\n") + 1, len(written) - (written.rfind("\n") + 1) + 1
+    if found[1] is None or int(found[1]) > text.count("\n") + 1:
+        written = text.rstrip()
+        return written.count("\n") + 1, len(written) - (written.rfind("\n") + 1) + 1
+    return int(found[1]), int(found[2])
 
 
 def _may_be_repeated(message: str) -> bool:
     return any(word in message for word in ("overwrite", "twice", "Duplicate", "mutate"))
 
 
-def _said_twice(
-    file: str, repeated: tuple[tuple[str | int, ...], tuple[int, int, int], tuple[int, int, int]], say: Say
-) -> Finding:
+def _said_twice(file: str, repeated: Repeat, say: Say) -> Finding:
     path, first, second = repeated
     key = ".".join(str(part) for part in path)
-    message = say("`{key}` stands twice: in line {first} and in line {second}")
-    return Finding(
-        file,
-        second[0],
-        second[1],
-        "E005",
-        message.format(key=key, first=first[0], second=second[0]),
-        say("remove one of the two lines"),
-        length=second[2],
-    )
+    message = say("`%(key)s` stands twice: in line %(first)s and in line %(second)s", **_lines(key, first, second))
+    return Finding(file, second[0], second[1], "E005", message, say("remove one of the two"), length=second[2])
+
+
+def _lines(key: str, first: Place, second: Place) -> dict[str, object]:
+    return {"key": key, "first": first[0], "second": second[0]}
 
 
 def _huge_number(file: str, text: str, say: Say) -> Finding | None:
@@ -86,26 +91,41 @@ def _deepest_line(text: str) -> int:
     return 1
 
 
-def _reason(line: str, fault: str, say: Say) -> tuple[str, str]:
+def _reason(line: str, fault: str, say: Say) -> Remark:
     """Return what is wrong with this line and how to mend it."""
-    key = re.match(r"\s*\[{0,2}\s*([^\s=\[\]\"'#.]+)", line)
     value = re.match(r"\s*[^=#]+=\s*(.*)$", line)
-    if key and not key[1].isascii() and not any(letter in _TYPOGRAPHIC for letter in key[1]):
-        return say("`{key}` needs quotes: a key with umlauts is written in quotes").format(
-            key=key[1]
-        ), f'"{key[1]}" = …'
-    if value and value[1][:1] and value[1][:1] in _TYPOGRAPHIC:
+    return (
+        _key_remark(line, say)
+        or (_value_remark(value[1], say) if value else None)
+        or _text_remark(fault, say)
+        or (say("this is not TOML: %(fault)s", fault=fault), "")
+    )
+
+
+def _key_remark(line: str, say: Say) -> Remark | None:
+    found = re.match(r"\s*\[{0,2}\s*([^\s=\[\]\"'#.]+)", line)
+    if not found or found[1].isascii() or any(letter in _TYPOGRAPHIC for letter in found[1]):
+        return None
+    message = say("`%(key)s` needs quotes: a key with letters beyond a to z is written in quotes", key=found[1])
+    return message, f'"{found[1]}" = …'
+
+
+def _value_remark(value: str, say: Say) -> Remark | None:
+    if value[:1] and value[0] in _TYPOGRAPHIC:
         return say("these are typographic quotes; TOML knows only the straight ones"), say('write "…" instead of „…“')
-    if value and re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{4}\s*(?:#.*)?", value[1]):
+    if re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{4}\s*(?:#.*)?", value):
         return say("a date is written year-month-day, without quotes"), "2026-12-01"
-    if value and re.fullmatch(r"(?i)(?:true|false|ja|nein|yes|no|an|aus|on|off)\s*(?:#.*)?", value[1]):
-        return say("yes and no are written true and false, in small letters"), "enabled = true"
-    if value and re.match(r"[^\W\d]", value[1]):
-        return say("text stands in quotes"), say('write … = "{text}"').format(text=value[1].split("#")[0].strip()[:40])
-    if "Unescaped" in fault or "escape" in fault.lower():
+    if re.fullmatch(r"(?i)(?:true|false|ja|nein|yes|no|an|aus|on|off)\s*(?:#.*)?", value):
+        return say("yes and no are written true and false, in small letters"), "true"
+    if re.match(r"[^\W\d]", value):
+        return say("text stands in quotes"), f'"{value.split("#", maxsplit=1)[0].strip()[:40]}"'
+    return None
+
+
+def _text_remark(fault: str, say: Say) -> Remark | None:
+    if "escape" in fault.lower():
         return say("a backslash in quotes has a meaning of its own"), say("write / instead, or put the text in '…'")
     if "control" in fault.lower() or "Illegal character" in fault:
-        return say("there is a line break or a control character inside the quotes"), say(
-            'close the text with " on the same line, or use """ for several lines'
-        )
-    return say("this is not TOML: {fault}").format(fault=fault), ""
+        message = say("there is a line break or a control character inside the quotes")
+        return message, say('close the text with " on the same line, or use """ for several lines')
+    return None

@@ -17,13 +17,7 @@ from tree_sitter import Language as Syntax
 from tree_sitter import Node, Parser
 
 from engine.errors import Finding, Invalid
-from engine.toml_faults import explain_fault
-
-Loc = tuple[str | int, ...]
-Place = tuple[int, int, int]
-"""Line, column and length in characters."""
-Say = Callable[[str], str]
-"""Turns an English sentence into the shop's language; `str` leaves it."""
+from engine.toml_faults import Loc, Place, Repeat, Say, explain_fault, plainly
 
 _START: Place = (1, 1, 1)
 _LARGEST = 1_000_000
@@ -35,7 +29,7 @@ class Positions:
 
     keys: dict[Loc, Place] = field(default_factory=dict)
     values: dict[Loc, Place] = field(default_factory=dict)
-    repeated: list[tuple[Loc, Place, Place]] = field(default_factory=list)
+    repeated: list[Repeat] = field(default_factory=list)
 
 
 class TomlSource:
@@ -48,7 +42,7 @@ class TomlSource:
         self._positions: Positions | None = None
 
     @classmethod
-    def read(cls, path: Path, say: Say = str) -> TomlSource:
+    def read(cls, path: Path, say: Say = plainly) -> TomlSource:
         """Read a file; raise Invalid with the place and the remedy where it is not TOML."""
         file = shown_path(path)
         text = _text(path, file, say)
@@ -74,7 +68,7 @@ class TomlSource:
     ) -> Finding:
         """Return a finding at the place of `loc`."""
         line, column, length = self.position(loc, key=key)
-        return Finding(self.file, line, column, code, message, length=length, **more)  # type: ignore[arg-type]
+        return Finding(self.file, line, column, code, message, length=length, **more)
 
     def _located(self) -> Positions:
         if self._positions is None:
@@ -89,10 +83,10 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return by_plain[found[0]] if found else ""
 
 
-def suggest(word: str, allowed: Iterable[str], say: Say = str) -> str:
+def suggest(word: str, allowed: Iterable[str], say: Say = plainly) -> str:
     """Return `did you mean "birthday"?`, or an empty string when nothing is near."""
     found = nearest(word, allowed)
-    return say('did you mean "{word}"?').format(word=found) if found else ""
+    return say('did you mean "%(word)s"?', word=found) if found else ""
 
 
 def shown_path(path: Path) -> str:
@@ -208,7 +202,7 @@ def _name(key: Node) -> str:
         return text.strip("\"'")
 
 
-def _repeats(text: str) -> Callable[[], list[tuple[Loc, Place, Place]]]:
+def _repeats(text: str) -> Callable[[], list[Repeat]]:
     return lambda: locate(text).repeated
 
 
@@ -218,7 +212,7 @@ def _text(path: Path, file: str, say: Say) -> str:
         with path.open("rb") as stream:
             raw = stream.read(_LARGEST + 1)
     except OSError as fault:
-        message = say("cannot read this file: {why}").format(why=fault.strerror or fault)
+        message = say("cannot read this file: %(why)s", why=fault.strerror or fault)
         raise Invalid([Finding(file, 0, 0, "E001", message)]) from fault
     if len(raw) > _LARGEST:
         raise Invalid([Finding(file, 0, 0, "E001", say("this file is larger than 1 MB; is it the right one?"))])
@@ -239,6 +233,6 @@ def _not_utf8(file: str, raw: bytes, offset: int, say: Say) -> Finding:
         line,
         column,
         "E002",
-        say("line {line} is not UTF-8").format(line=line),
+        say("line %(line)s is not UTF-8", line=line),
         say("it looks like Latin-1 (Windows-1252); save the file as UTF-8 in your editor"),
     )

@@ -40,7 +40,10 @@ def opening(day: date, zone: ZoneInfo, window: Window) -> datetime:
 def is_open(
     instant: datetime, zone: ZoneInfo, window: Window, weekdays: Collection[int], quiet: Window | None = None
 ) -> bool:
-    """Say whether the wall clock in `zone` shows a time to write at. A window past midnight belongs to its first day."""
+    """Say whether the wall clock in `zone` shows a time to write at.
+
+    The part of a window after midnight belongs to the day on which the window opened.
+    """
     local = instant.astimezone(zone)
     clock = local.time()
     if clock not in window or (quiet is not None and clock in quiet):

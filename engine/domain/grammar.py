@@ -47,7 +47,7 @@ class GrammarError(ValueError):
     """
 
     def __init__(self, pattern: str, **values: object) -> None:
-        super().__init__(pattern.format(**values))
+        super().__init__(pattern % values)
         self.pattern = pattern
         self.values = values
 
@@ -64,12 +64,17 @@ class Span:
         """Read `"3 days"`; months and years are calendar months and years."""
         found = re.fullmatch(r"([0-9]{1,9})\s+([A-Za-z]+)", text.strip())
         if found is None:
-            raise GrammarError("{text} is not a length of time; write for example {examples}", **_shown(text, _SPANS))
+            raise GrammarError(
+                "%(text)s is not a length of time; write for example %(examples)s", **_shown(text, _SPANS)
+            )
         unit = _unit(found[2], text)
         amount = int(found[1])
         if amount > _LONGEST[unit]:
             raise GrammarError(
-                "{text} is too long; at most {longest} {unit}", text=quoted(text), longest=_LONGEST[unit], unit=unit
+                "%(text)s is too long; at most %(longest)s %(unit)s",
+                text=quoted(text),
+                longest=_LONGEST[unit],
+                unit=unit,
             )
         return cls(amount, unit)
 
@@ -130,10 +135,12 @@ class When:
         length, _, direction = plain.rpartition(" ")
         if direction not in {"before", "after"}:
             allowed = '"on the day", "3 days before", "1 day after", "2 hours after"'
-            raise GrammarError("{text} is not a date around the occasion; write {examples}", **_shown(text, allowed))
+            raise GrammarError(
+                "%(text)s is not a date around the occasion; write %(examples)s", **_shown(text, allowed)
+            )
         span = Span.parse(length)
         if span.is_hours and direction == "before":
-            raise GrammarError('{text}: hours count from what happened, so only "… hours after"', text=quoted(text))
+            raise GrammarError('%(text)s: hours count from what happened, so only "… hours after"', text=quoted(text))
         return cls(span, direction)
 
     @property
@@ -176,7 +183,7 @@ class UsualInterval:
         if found is None or not Fraction(found[1]):
             examples = '"2.5 x usual interval"'
             raise GrammarError(
-                "{text} is not a multiple of the usual interval; write {examples}", **_shown(text, examples)
+                "%(text)s is not a multiple of the usual interval; write %(examples)s", **_shown(text, examples)
             )
         return cls(Fraction(found[1]))
 
@@ -208,11 +215,11 @@ class Cap:
         found = re.fullmatch(r"([0-9]{1,4})\s+per\s+(.+)", " ".join(text.split()))
         if found is None or found[1].strip("0") == "":
             examples = '"1 per 30 days", "4 per 12 months"'
-            raise GrammarError("{text} is not a limit; write for example {examples}", **_shown(text, examples))
+            raise GrammarError("%(text)s is not a limit; write for example %(examples)s", **_shown(text, examples))
         rest = found[2] if found[2][0].isdigit() else f"1 {found[2]}"
         span = Span.parse(rest)
         if span.is_hours or span.amount == 0:
-            raise GrammarError("{text}: a limit counts days, weeks, months or years", text=quoted(text))
+            raise GrammarError("%(text)s: a limit counts days, weeks, months or years", text=quoted(text))
         return cls(int(found[1]), span)
 
     def words(self, language: str) -> str:
@@ -236,11 +243,11 @@ class Window:
         found = re.fullmatch(r"([0-9]{1,2}:[0-9]{2})\s*[-–]\s*([0-9]{1,2}:[0-9]{2})", text.strip())
         if found is None:
             examples = '"09:00-18:00"'
-            raise GrammarError("{text} is not a pair of times; write {examples}", **_shown(text, examples))
+            raise GrammarError("%(text)s is not a pair of times; write %(examples)s", **_shown(text, examples))
         end_of_day = found[2] == "24:00"
         window = cls(_time(found[1], text), time(0) if end_of_day else _time(found[2], text))
         if window.start == window.end and not (window.is_whole_day and end_of_day):
-            raise GrammarError('{text} is empty; the whole day is "00:00-24:00"', text=quoted(text))
+            raise GrammarError('%(text)s is empty; the whole day is "00:00-24:00"', text=quoted(text))
         return window
 
     @property
@@ -313,14 +320,14 @@ def _unit(word: str, text: str) -> str:
             return unit
     likely = _LIKELY.get(word.lower()) or next((unit for unit in UNITS if unit.startswith(word.lower())), "")
     if likely:
-        raise GrammarError('{text}: write the unit as "{unit}"', text=quoted(text), unit=likely)
-    raise GrammarError("{text}: the unit is one of {units}", text=quoted(text), units=", ".join(UNITS))
+        raise GrammarError('%(text)s: write the unit as "%(unit)s"', text=quoted(text), unit=likely)
+    raise GrammarError("%(text)s: the unit is one of %(units)s", text=quoted(text), units=", ".join(UNITS))
 
 
 def _time(clock: str, text: str) -> time:
     hour, minute = (int(part) for part in clock.split(":"))
     if hour > 23 or minute > 59:
-        raise GrammarError("{text}: there is no {clock} o'clock; 00:00 to 24:00", text=quoted(text), clock=clock)
+        raise GrammarError("%(text)s: there is no %(clock)s o'clock; 00:00 to 24:00", text=quoted(text), clock=clock)
     return time(hour, minute)
 
 
@@ -328,7 +335,7 @@ def _weekday(word: str, text: str) -> int:
     if word in phrases.SHORT_DAYS:
         return phrases.SHORT_DAYS.index(word)
     raise GrammarError(
-        "{text} is not a list of weekdays; write {examples} with {days}",
+        "%(text)s is not a list of weekdays; write %(examples)s with %(days)s",
         **_shown(text, '"Mon-Sat", "Mon,Wed,Fri"'),
         days=", ".join(phrases.SHORT_DAYS),
     )
