@@ -17,6 +17,7 @@ from pathlib import Path
 from engine.errors import ConfigError
 
 _SHORTEST = 32
+_CANARY = "treuepost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ class Keyring:
     def hmacs(self, purpose: str, text: str) -> tuple[str, ...]:
         """Return the text's hash under every key, the current one first: for what is looked up."""
         return tuple(_hash(key, purpose, text) for key in self.keys)
+
+    @property
+    def canary(self) -> str:
+        """Return the current key's mark: the store keeps it, to notice a wrong key."""
+        return self.hmac("canary", _CANARY)
+
+    def fits(self, marks: str) -> bool:
+        """Say whether every key that left a mark in a store is still here; marks are separated by blanks."""
+        return set(marks.split()) <= set(self.hmacs("canary", _CANARY))
 
     def signing(self, purpose: str) -> list[str]:
         """Return the keys for one purpose's signatures, the current one last, as itsdangerous wants them."""

@@ -9,10 +9,13 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.errors import StoreError
+from engine.keys import Keyring
 from engine.store.tables import Installation
 from engine.store.upsert import insert_new
 
 _ROW = 1
+_CANARY = "canary"
 _TABLE: sa.Table = Installation.__table__  # type: ignore[attr-defined]
 
 
@@ -45,22 +48,31 @@ def find(session: Session) -> Standing | None:
     )
 
 
-def ensure(session: Session, now: datetime, canary: str = "") -> Standing:
-    """Return who this store is, giving it a uuid on its first day."""
-    insert_new(
-        session,
-        _TABLE,
-        [{"id": _ROW, "uuid": str(uuid4()), "created_at": now, "canary": canary, "data_version": 0, "mode": ""}],
-        conflict=["id"],
-    )
+def ensure(session: Session, now: datetime, keyring: Keyring) -> Standing:
+    """Return who this store is, giving it a uuid on its first day, and with it the canary of its keys."""
+    uuid = uuid4()
+    canary = keyring.hmac(_CANARY, str(uuid))
+    row = {"id": _ROW, "uuid": str(uuid), "created_at": now, "canary": canary, "data_version": 0, "mode": ""}
+    insert_new(session, _TABLE, [row], conflict=["id"])
     standing = find(session)
-    assert standing is not None  # noqa: S101  (the row was just written)
+    if standing is None:
+        raise StoreError("The store lost its installation row.", "Restore the last backup (`treuepost db status`).")
     return standing
+
+
+def keys_hold(standing: Standing, keyring: Keyring) -> bool:
+    """Say whether the keys are this store's: under others no suppression could be found."""
+    return standing.canary in keyring.hmacs(_CANARY, str(standing.uuid))
 
 
 def bump_data_version(session: Session) -> None:
     """Note that imported data changed, so that planning asks its whole window again."""
     _change(session, data_version=_TABLE.c.data_version + 1)
+
+
+def note_canary(session: Session, marks: str) -> None:
+    """Keep the marks of the keys this store was written with."""
+    _change(session, canary=marks)
 
 
 def note_tick(session: Session, now: datetime) -> None:

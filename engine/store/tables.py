@@ -168,7 +168,7 @@ class Suppression(SQLModel, table=True):
     """An address we must not write to, as keyed hashes that outlive the address itself."""
 
     __table_args__ = (
-        sa.Index("ix_suppression_exact", "exact_hash"),
+        sa.UniqueConstraint("exact_hash", "reason", "scope", "at"),
         sa.Index("ix_suppression_canonical", "canonical_hash"),
     )
     id: int | None = _key()

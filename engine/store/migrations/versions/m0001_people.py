@@ -160,9 +160,9 @@ def _suppression() -> None:
             ["address.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("exact_hash", "reason", "scope", "at"),
     )
     op.create_index("ix_suppression_canonical", "suppression", ["canonical_hash"], unique=False)
-    op.create_index("ix_suppression_exact", "suppression", ["exact_hash"], unique=False)
 
 
 def _consent_event() -> None:
