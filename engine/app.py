@@ -16,6 +16,7 @@ from engine import providers
 from engine.campaigns import Campaign, load_campaigns
 from engine.clock import Clock
 from engine.config import Config, load_config
+from engine.errors import StoreError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
@@ -52,9 +53,14 @@ class App:
 def assemble(config: Config, clock: Clock) -> App:
     """Put a whole Treuepost together from its config."""
     database = open_store(config)
-    keyring = Keyring.load(key_file(config, database))
+    keyring = Keyring.load_or_create(key_file(config, database))
     with database.write() as session:
-        identity = installation.ensure(session, clock(), keyring)
+        standing = installation.ensure(session, clock(), keyring)
+    if not installation.keys_hold(standing, keyring):
+        raise StoreError(
+            f"{key_file(config, database)} holds other keys than the ones this store was made with.",
+            "Put back the secret.key that belongs to it: without it nobody who objected can be recognised.",
+        )
     campaigns, renderer = read_campaigns(config)
     return App(
         config=config,
@@ -64,7 +70,7 @@ def assemble(config: Config, clock: Clock) -> App:
         renderer=renderer,
         provider=providers.build(config),
         keyring=keyring,
-        installation=identity,
+        installation=standing.uuid,
         home=config.home,
     )
 

@@ -45,7 +45,7 @@ PIPE_CLOSED = 141
 class Door(TyperGroup):
     """The outermost command: turns errors into sentences and exit codes."""
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         """Run the command and end with the exit code of whatever went wrong."""
         try:
             return super().invoke(ctx)

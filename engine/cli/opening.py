@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # heavy: only a command that needs them pays for them
     from engine.config import Config
     from engine.store.database import Database
 
-Translate = Callable[[str], str]
+Translate = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def opened_store(ctx: typer.Context) -> Iterator[tuple[Config, Database]]:
 
 
 def spoken(config: Config) -> Translate:
-    """Return the translation into the shop's language."""
+    """Return the translation into the shop's language: `_("%(count)s mails", count=3)`."""
     from engine.language import Language
 
     return Language(config.shop.language).gettext

@@ -41,11 +41,11 @@ def upgrade(ctx: typer.Context, as_json: _Json = False) -> None:
         print_json({"before": before, "after": after, "backup": copy.path if copy else None})
         return
     if copy:
-        say(_("Backup made first: {file}").format(file=copy.path))
+        say(_("Backup made first: %(file)s", file=copy.path))
     if before == after:
-        say(_("The store is up to date ({schema}).").format(schema=after))
+        say(_("The store is up to date (%(schema)s).", schema=after))
     else:
-        say(_("The store's schema was {before} and is {after} now.").format(before=before or "–", after=after))
+        say(_("The store's schema was %(before)s and is %(after)s now.", before=before or "–", after=after))
 
 
 def backup(
@@ -64,8 +64,8 @@ def backup(
     if as_json:
         print_json({"file": copy.path, "bytes": copy.bytes, "rows": copy.rows, "verified": True})
         return
-    text = _("Backup {file}: {rows} rows, {size}; opened, checked and counted.")
-    say(text.format(file=copy.path, rows=sum(copy.rows.values()), size=_size(copy.bytes)))
+    text = "Backup %(file)s: %(rows)s rows, %(size)s; opened, checked and counted."
+    say(_(text, file=copy.path, rows=sum(copy.rows.values()), size=_size(copy.bytes)))
     say(_("secret.key is not part of it. Keep a copy of that file elsewhere: old unsubscribe links need it."))
 
 
@@ -102,7 +102,7 @@ def _show_status(facts: dict[str, object], _: Translate) -> None:
     for name, value in lines.items():
         say(f"{name:<{width}}  {value}")
     if facts["schema"] != facts["needed"]:
-        say(_("This program needs schema {schema}: run `treuepost db upgrade`.").format(schema=facts["needed"]))
+        say(_("This program needs schema %(schema)s: run `treuepost db upgrade`.", schema=facts["needed"]))
 
 
 def _store(ctx: typer.Context) -> tuple[Config, Database]:

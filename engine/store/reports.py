@@ -84,22 +84,6 @@ class Call:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """The bytes of a released mail, exactly as every attempt sends them."""
-
-    sender: str
-    sender_name: str
-    reply_to: str
-    recipient: str
-    recipient_name: str
-    subject: str
-    html: str
-    text: str
-    headers: str
-    frozen_at: datetime
-
-
 @dataclass(slots=True)
 class Tally:
     """How many of the listed messages stand in which state."""
@@ -144,13 +128,6 @@ def calls(session: Session, number: int) -> list[Call]:
     )
     rows = session.connection().execute(query.where(_T.c.message == number).order_by(_T.c.id))
     return [Call(*row) for row in rows]
-
-
-def frozen(session: Session, number: int) -> Frozen | None:
-    """Return the bytes a message was released with; None for one that was never released."""
-    columns = [_B.c[name] for name in Frozen.__dataclass_fields__]
-    row = session.connection().execute(sa.select(*columns).where(_B.c.message == number)).first()
-    return None if row is None else Frozen(*row)
 
 
 def latest_planned(session: Session) -> datetime | None:
