@@ -110,7 +110,10 @@ class Purchase(SQLModel, table=True):
 
 
 class ServiceItem(SQLModel, table=True):
-    """A thing at the customer's that needs service. `cycle` counts services; `due_on` is the next one's day."""
+    """A thing at the customer's that needs service. `cycle` counts services; `due_on` is the next one's day.
+
+    `cycle_due_on` is the cycle's last known due day: it stays while `due_on` is empty.
+    """
 
     __tablename__ = "service_item"
     __table_args__ = (sa.Index("ix_service_item_due", "due_on", **_where("due_on IS NOT NULL")),)
@@ -127,6 +130,7 @@ class ServiceItem(SQLModel, table=True):
     contract_from: date | None = day()
     contract_until: date | None = day()
     due_on: date | None = day()
+    cycle_due_on: date | None = day()
     cycle: int = 1
     updated_at: datetime
 

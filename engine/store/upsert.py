@@ -6,7 +6,7 @@ A conflict is settled by the table's own UNIQUE constraint in the statement itse
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -74,3 +74,20 @@ def _insert(session: Session, table: sa.Table) -> sqlite.Insert | postgresql.Ins
 def _execute_many(session: Session, statement: sa.Insert, part: Sequence[Mapping[str, object]]) -> int:
     result = session.connection().execute(statement, [dict(row) for row in part], execution_options=_COUNTED)
     return max(0, result.rowcount)
+
+
+def stored(
+    session: Session, table: sa.Table, key: str, values: Sequence[object], columns: Sequence[str]
+) -> dict[object, dict[str, Any]]:
+    """Return the named columns (and the id) of the rows whose `key` is among the values, by that key."""
+    wanted = [table.c[name] for name in dict.fromkeys(("id", key, *columns))]
+    found: dict[object, dict[str, Any]] = {}
+    for part in chunks(values):
+        query = sa.select(*wanted).where(table.c[key].in_(part))
+        found.update((row[key], dict(row)) for row in session.connection().execute(query).mappings())
+    return found
+
+
+def differs(row: Mapping[str, object], before: Mapping[str, object]) -> bool:
+    """Say whether any given column of the row is not what the store holds."""
+    return any(before[name] != value for name, value in row.items())

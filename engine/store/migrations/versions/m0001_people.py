@@ -274,6 +274,7 @@ def _service_item() -> None:
         sa.Column("contract_from", Day(), nullable=True),
         sa.Column("contract_until", Day(), nullable=True),
         sa.Column("due_on", Day(), nullable=True),
+        sa.Column("cycle_due_on", Day(), nullable=True),
         sa.Column("cycle", sa.Integer(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,90 @@
+"""What was imported when, from where and with which result; and the number that tells planning to look again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.store.tables import ImportRun
+
+_RUN: sa.Table = ImportRun.__table__  # type: ignore[attr-defined]
+
+RUNNING = "running"
+"""The detail of a run that has begun to write and has not ended: whoever finds one knows it was cut short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One import that was begun. `mark` recognises the file's content; `good` says it came to a regular end."""
+
+    id: int
+    what: str
+    source: str
+    file: str
+    mark: str
+    at: datetime
+    good: bool
+    read: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows came to what."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+
+
+def begin(session: Session, what: str, source: str, file: str, now: datetime) -> int:
+    """Note that an import begins to write; it is not good until it has ended."""
+    values = {"what": what, "source": source, "file": file, "at": now, "good": False, "detail": RUNNING, "mark": ""}
+    statement = sa.insert(_RUN).values(**values, **asdict(Counts())).returning(_RUN.c.id)
+    return int(session.connection().execute(statement).scalar_one())
+
+
+def end(session: Session, run: int, counts: Counts, *, mark: str = "") -> None:
+    """Note that an import came to its regular end."""
+    values = {"good": True, "detail": "", "mark": mark, **asdict(counts)}
+    session.connection().execute(sa.update(_RUN).where(_RUN.c.id == run).values(**values))
+
+
+def fail(session: Session, what: str, source: str, file: str, now: datetime, because: tuple[str, str]) -> None:
+    """Note a file that was refused whole; `because` is its mark and the reason."""
+    mark, detail = because
+    values = {"what": what, "source": source, "file": file, "at": now, "good": False, "detail": detail, "mark": mark}
+    session.connection().execute(sa.insert(_RUN).values(**values, **asdict(Counts())))
+
+
+def cut_short(session: Session, what: str) -> list[int]:
+    """Return the runs of this kind that began to write and never ended: the process died, the disk was full."""
+    query = sa.select(_RUN.c.id).where(_RUN.c.what == what, _RUN.c.detail == RUNNING)
+    return list(session.connection().execute(query).scalars())
+
+
+def give_up(session: Session, runs: list[int]) -> None:
+    """Note that what these runs left behind has been mended."""
+    statement = sa.update(_RUN).where(_RUN.c.id.in_(runs)).values(detail="cut short")
+    session.connection().execute(statement)
+
+
+def last(session: Session, source: str, *, good: bool | None = None) -> Run | None:
+    """Return the latest run of a configured source, or its latest good one."""
+    query = sa.select(_RUN).where(_RUN.c.source == source).order_by(_RUN.c.id.desc()).limit(1)
+    if good is not None:
+        query = query.where(_RUN.c.good == good)
+    row = session.connection().execute(query).mappings().first()
+    return Run(**{name: row[name] for name in Run.__slots__}) if row else None
+
+
+def last_good(session: Session, what: str) -> datetime | None:
+    """Return when data of this kind was last imported whole: lapsed and service mails wait while it is too old."""
+    query = sa.select(sa.func.max(_RUN.c.at)).where(_RUN.c.what == what, _RUN.c.good.is_(True))
+    found: datetime | None = session.connection().execute(query).scalar_one_or_none()
+    return found

@@ -1,0 +1,147 @@
+"""The shop's purchases, and the figures each customer row keeps of them so that a scan need not read the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.store.tables import Customer, Purchase
+from engine.store.upsert import change, chunks, differs, insert_new, stored
+
+_PURCHASE: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
+_CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
+
+_EMPTY: dict[str, object] = {
+    "amount_minor": None,
+    "currency": "",
+    "status": "concluded",
+    "categories": "",
+    "items": "",
+    "email_from_sale": None,
+    "notice": "",
+    "notice_shown_at": None,
+}
+_COLUMNS = ("customer_id", "purchased_at", "local_on", *_EMPTY)
+_LEAST_GAPS = 2
+
+
+@dataclass(slots=True)
+class Written:
+    """What came of a batch; `customers` are those whose figures have to be counted again."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    customers: set[int] = field(default_factory=set)
+
+
+class Figures(NamedTuple):
+    """What a customer row keeps of the customer's concluded purchases. Days are numbers, as the store keeps them."""
+
+    last_purchase_on: int | None
+    last_purchase_id: str | None
+    purchase_count: int
+    usual_days: int | None
+
+
+def write(session: Session, rows: Sequence[dict[str, object]], now: datetime) -> Written:
+    """Write a batch, each row with `purchase_id`, `customer_id`, `purchased_at`, `local_on` and what the file gives."""
+    before = stored(session, _PURCHASE, "purchase_id", [row["purchase_id"] for row in rows], _COLUMNS)
+    written = Written()
+    new: list[dict[str, object]] = []
+    changed: list[dict[str, object]] = []
+    for row in rows:
+        old = before.get(row["purchase_id"])
+        if old is None:
+            new.append({**_EMPTY, **row, "updated_at": now})
+        elif differs(row, old):
+            changed.append({**old, **row, "updated_at": now})
+            written.customers.add(int(old["customer_id"]))
+        else:
+            written.unchanged += 1
+    written.created = insert_new(session, _PURCHASE, new, ["purchase_id"])
+    change(session, _PURCHASE, changed)
+    written.updated = len(changed)
+    written.customers.update(row["customer_id"] for row in (*new, *changed))  # type: ignore[misc]
+    return written
+
+
+def count_again(session: Session, customers: Sequence[int]) -> None:
+    """Bring the figures of these customers in line with their purchases; rows that are right are not touched."""
+    for part in chunks(customers):
+        present = _present(session, part)
+        counted = dict.fromkeys(part, Figures(None, None, 0, None)) | dict(_counted(session, part))
+        rows = [{"id": number, **new._asdict()} for number, new in counted.items() if present.get(number) != new]
+        _set_figures(session, rows)
+
+
+def _present(session: Session, customers: Sequence[int]) -> dict[int, Figures]:
+    c = _CUSTOMER.c
+    day = sa.type_coerce(c.last_purchase_on, sa.Integer)
+    query = sa.select(c.id, day, c.last_purchase_id, c.purchase_count, c.usual_days).where(c.id.in_(customers))
+    return {number: Figures(*figures) for number, *figures in session.connection().execute(query)}
+
+
+def _counted(session: Session, customers: Sequence[int]) -> Iterator[tuple[int, Figures]]:
+    c = _PURCHASE.c
+    # Day and instant are only compared here, so they stay as the database hands them over.
+    query = (
+        sa.select(
+            c.customer_id,
+            sa.type_coerce(c.local_on, sa.Integer),
+            sa.type_coerce(c.purchased_at, sa.String),
+            c.purchase_id,
+        )
+        .where(c.customer_id.in_(customers), c.status == "concluded")
+        .order_by(c.customer_id)
+    )
+    for number, purchases in groupby(session.connection().execute(query), key=itemgetter(0)):
+        yield number, _figures([(day, at, purchase_id) for _, day, at, purchase_id in purchases])
+
+
+def _figures(purchases: list[tuple[int, str, str]]) -> Figures:
+    """Count one customer's purchases; of two at the same instant the one with the greater id is the last."""
+    day, _, last = max(purchases)
+    return Figures(day, last, len(purchases), usual_days({day for day, _, _ in purchases}))
+
+
+def usual_days(days: Iterable[int]) -> int | None:
+    """Return the median gap between the days, rounded up; None with fewer than two gaps."""
+    ordered = sorted(days)
+    gaps = sorted(later - earlier for earlier, later in pairwise(ordered))
+    if len(gaps) < _LEAST_GAPS:
+        return None
+    middle = len(gaps) // 2
+    return gaps[middle] if len(gaps) % 2 else -(-(gaps[middle - 1] + gaps[middle]) // 2)
+
+
+def _set_figures(session: Session, rows: Sequence[dict[str, object]]) -> None:
+    if not rows:
+        return
+    values: dict[str, sa.BindParameter[object]] = {name: sa.bindparam(f"new_{name}") for name in Figures._fields}
+    values["last_purchase_on"] = sa.bindparam("new_last_purchase_on", type_=sa.Integer)
+    statement = sa.update(_CUSTOMER).where(_CUSTOMER.c.id == sa.bindparam("new_id")).values(values)
+    session.connection().execute(statement, [{f"new_{name}": row[name] for name in row} for row in rows])
+
+
+def buyers(session: Session, after: int, limit: int) -> list[int]:
+    """Return the next customers in order of number who have purchases: for counting everybody again."""
+    query = sa.select(_PURCHASE.c.customer_id).where(_PURCHASE.c.customer_id > after).distinct()
+    return list(session.connection().execute(query.order_by(_PURCHASE.c.customer_id).limit(limit)).scalars())
+
+
+def move_days(session: Session, customers: Sequence[int], day_of: Callable[[int, datetime], date]) -> None:
+    """Give the purchases of customers whose time zone changed the local day of the new one."""
+    c = _PURCHASE.c
+    for part in chunks(customers):
+        query = sa.select(c.id, c.customer_id, c.purchased_at, c.local_on).where(c.customer_id.in_(part))
+        rows = session.connection().execute(query).all()
+        days = [(number, day_of(customer, at), old) for number, customer, at, old in rows]
+        change(session, _PURCHASE, [{"id": number, "local_on": day} for number, day, old in days if day != old])
