@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from calendar import monthrange
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from fractions import Fraction
 
 from engine.domain import phrases
+from engine.domain.days import anchors, months_on
 from engine.domain.words import DayRange
 
 UNITS = ("hours", "days", "weeks", "months", "years")
@@ -100,7 +99,7 @@ class Span:
 
     def sources(self, days: DayRange) -> dict[date, date]:
         """Return every day whose `after()` falls in `days`, with that due day."""
-        return _sources(days, self.after, self.before)
+        return anchors(days, self.after, self.before)
 
     def _moved(self, day: date, amount: int) -> date:
         if self.unit == "days":
@@ -109,7 +108,7 @@ class Span:
             return day + timedelta(weeks=amount)
         if self.is_hours:
             raise ValueError(f"{self} counts from an instant, not from a day")
-        return _months_on(day, amount * (12 if self.unit == "years" else 1))
+        return months_on(day, amount * (12 if self.unit == "years" else 1))
 
     def words(self, language: str) -> str:
         """Say it: `3 Tage`, `1 year`."""
@@ -160,7 +159,7 @@ class When:
             return {day: day for day in days}
         if self.direction == "after":
             return self.span.sources(days)
-        return _sources(days, self.span.before, self.span.after)
+        return anchors(days, self.span.before, self.span.after)
 
     def words(self, language: str) -> str:
         """Say it: `3 Tage vorher`, `on the day`."""
@@ -339,18 +338,3 @@ def _weekday(word: str, text: str) -> int:
         **_shown(text, '"Mon-Sat", "Mon,Wed,Fri"'),
         days=", ".join(phrases.SHORT_DAYS),
     )
-
-
-def _months_on(day: date, months: int) -> date:
-    index = day.year * 12 + day.month - 1 + months
-    year, month = divmod(index, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-
-
-def _sources(days: DayRange, due: Callable[[date], date], back: Callable[[date], date]) -> dict[date, date]:
-    """Return the anchors whose due day falls in `days`: clamped month ends make several anchors share one day."""
-    if not days:
-        return {}
-    slack = timedelta(days=4)
-    around = DayRange(back(days.first) - slack, back(days.last) + slack)
-    return {anchor: day for anchor in around if (day := due(anchor)) in days}

@@ -1,0 +1,106 @@
+"""What only the whole config shows: a real provider needs a sender, an address of its own, no placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from engine.config_sections import LOOPBACK, ProviderSection
+from engine.errors import Finding
+from engine.toml_faults import Say
+from engine.toml_source import TomlSource
+
+if TYPE_CHECKING:
+    from engine.config import Config
+
+EXAMPLE = re.compile(
+    r"(?i)CHANGE_?ME|BITTE[_ ]ÄNDERN|[@./]example\.(?:com|org|net)\b|\.example\b|Musterstra(?:ß|ss)e|Mustermann"
+)
+"""What nobody's own name or address looks like."""
+
+_SCHEMES = {"smtp": ("smtp", "smtps"), "brevo": ("http", "https")}
+
+
+def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
+    """Return what is wrong or doubtful about a config whose values are all right one by one."""
+    return [
+        *_placeholders(config, source, say),
+        *_provider(config, source, say),
+        *_store(config, source, say),
+        *_wordings(config, source, say),
+    ]
+
+
+def _placeholders(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    """Refuse the example's values once real people would read them; while rehearsing they only deserve a word."""
+    values = {
+        ("shop", "name"): config.shop.name,
+        ("shop", "address"): config.shop.address,
+        ("shop", "email"): config.shop.email,
+        ("provider", "from"): config.provider.sender,
+        ("provider", "reply_to"): config.provider.reply_to,
+        ("web", "public_url"): config.web.public_url,
+        ("owner", "email"): config.owner.email,
+    }
+    real = not config.rehearsal and not config.provider.on_loopback
+    for loc, value in values.items():
+        if EXAMPLE.search(value) and (real or "CHANGE" in value.upper()):
+            message = say("`%(key)s` still holds the example's value", key=".".join(loc))
+            remedy = say("put your own in before anybody is written to")
+            yield source.finding("E110", message, loc, help=remedy, level="error" if real else "warning")
+
+
+def _provider(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    """Say what the chosen provider still needs."""
+    provider = config.provider
+    if not config.rehearsal and not provider.sender:
+        message = say('provider "%(name)s" needs a sender', name=provider.use)
+        yield source.finding("E102", message, ("provider",), key=True, help='from = "Name <post@…>"')
+    if provider.use == "smtp" and not provider.base_url:
+        message = say('provider "%(name)s" needs its server', name=provider.use)
+        yield source.finding("E102", message, ("provider",), key=True, help='base_url = "smtp://user@smtp.…:587"')
+    if provider.use == "brevo" and provider.api_key is None:
+        message = say('provider "%(name)s" needs a key', name=provider.use)
+        remedy = say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY")
+        yield source.finding("E102", message, ("provider",), key=True, help=remedy)
+    if provider.base_url:
+        yield from _base_url(provider, source, say)
+
+
+def _base_url(provider: ProviderSection, source: TomlSource, say: Say) -> Iterator[Finding]:
+    parts, loc = urlsplit(provider.base_url), ("provider", "base_url")
+    allowed = _SCHEMES.get(provider.use, ("http", "https", "smtp", "smtps"))
+    if parts.scheme not in allowed or not parts.hostname:
+        words = ", ".join(f"{word}://" for word in allowed)
+        yield source.finding("E105", say("`%(key)s`: must begin with %(words)s", key=".".join(loc), words=words), loc)
+    elif parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        message = say("`%(key)s`: the key would travel unencrypted; write https://", key=".".join(loc))
+        yield source.finding("E105", message, loc)
+    if parts.password:
+        yield _secret(source, loc, say)
+
+
+def _store(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    written = source.data.get("store")
+    if isinstance(written, dict) and urlsplit(str(written.get("url", ""))).password:
+        yield _secret(source, ("store", "url"), say)
+    path = config.store.url.removeprefix("sqlite:///")
+    if path != config.store.url and not Path(path).parent.is_dir():
+        message = say("the folder %(folder)s does not exist", folder=Path(path).parent)
+        yield source.finding("E113", message, ("store", "url"))
+
+
+def _secret(source: TomlSource, loc: tuple[str, str], say: Say) -> Finding:
+    message = say("a secret must not stand in the config file: it ends up in backups and in git")
+    name = f"TREUEPOST_{loc[0]}__{loc[1]}".upper()
+    return source.finding("E111", message, loc, help=say("put the whole value into %(name)s", name=name))
+
+
+def _wordings(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    for name, wording in config.wording.items():
+        if not (config.home / wording.file).is_file():
+            message = say("there is no file %(file)s", file=wording.file)
+            yield source.finding("E113", message, ("wording", name, "file"), level="warning")

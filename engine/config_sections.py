@@ -1,0 +1,193 @@
+"""The tables of config.toml, one model each: frozen, no unknown keys, no guessing of types."""
+
+from __future__ import annotations
+
+from datetime import date
+from email.utils import parseaddr
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from engine.domain.permission import KINDS
+from engine.fields import FROZEN, CapField, SpanField, Tags, Texts, WindowField
+
+REAL_PROVIDERS = ("smtp", "brevo")
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _zone_name(name: str) -> str:
+    if name not in available_timezones():
+        raise PydanticCustomError("unknown_zone", "unknown time zone", {"word": name})
+    return name
+
+
+def _mailbox(text: str) -> str:
+    """Check `Name <address>` or a bare address; empty stays empty."""
+    name, address = parseaddr(text)
+    if not text:
+        return text
+    if not text.isprintable() or any(letter in name for letter in '<>"'):
+        raise PydanticCustomError("no_address", "not an e-mail address", {"word": text})
+    try:
+        validate_email(address, check_deliverability=False)
+    except EmailNotValidError as fault:
+        raise PydanticCustomError("no_address", "not an e-mail address", {"word": text}) from fault
+    return text
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or not text.isprintable()):
+        raise PydanticCustomError("no_web_address", "not a web address", {"word": text})
+    return text
+
+
+def _door(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if text and not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise PydanticCustomError("no_door", "not HOST:PORT", {"word": text})
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(not letter.isprintable() for letter in text):
+        raise PydanticCustomError("control", "control character")
+    return text.strip()
+
+
+def _kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    for kind in kinds:
+        if kind not in KINDS:
+            raise PydanticCustomError("unknown_kind", "unknown kind", {"word": kind})
+    return kinds
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Line = Annotated[str, AfterValidator(_one_line), Field(max_length=300)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Door = Annotated[str, AfterValidator(_door)]
+
+
+class Section(BaseModel):
+    """One table of config.toml."""
+
+    model_config = FROZEN
+
+
+class Shop(Section):
+    """Who writes: what stands below every mail, and the shop's zone, language and manner of speaking."""
+
+    name: Annotated[Line, Field(min_length=1)]
+    address: Annotated[str, Field(min_length=1, max_length=500)]
+    legal_form: Line = ""
+    represented_by: Line = ""
+    register_entry: Line = ""
+    vat_id: Line = ""
+    chamber: Line = ""
+    phone: Line = ""
+    email: Mailbox = ""
+    url: WebAddress = ""
+    privacy: WebAddress = ""
+    timezone: Annotated[str, AfterValidator(_zone_name)] = "Europe/Berlin"
+    language: Literal["de", "en"] = "de"
+    address_form: Literal["Sie", "du"] = "Sie"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "DE"
+    holidays: Line = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the shop's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class Store(Section):
+    """Where the memory lies."""
+
+    url: Annotated[str, Field(pattern=r"^(sqlite:///.|postgresql(\+psycopg)?://.)")] = "sqlite:///treuepost.db"
+
+
+class ProviderSection(Section):
+    """Who carries the mails, how fast, and with which key."""
+
+    use: Literal["outbox", "smtp", "brevo"] = "outbox"
+    sender: Annotated[Mailbox, Field(alias="from")] = ""
+    reply_to: Mailbox = ""
+    base_url: str = ""
+    max_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 60
+    max_per_day: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
+    batch: Annotated[int, Field(ge=1, le=1000)] | None = None
+    senders: Annotated[int, Field(ge=1, le=64)] = 4
+    dpa_signed_at: date | None = None
+    api_key_file: str = ""
+    api_key: SecretStr | None = None
+
+    @property
+    def sender_name(self) -> str:
+        """Return the name in `from`, without the address."""
+        return parseaddr(self.sender)[0]
+
+    @property
+    def sender_address(self) -> str:
+        """Return the address in `from`, without the name."""
+        return parseaddr(self.sender)[1]
+
+    @property
+    def on_loopback(self) -> bool:
+        """Say whether the provider's double on this machine is meant."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+
+class Web(Section):
+    """Where the public pages answer, and where the program listens."""
+
+    public_url: WebAddress = ""
+    listen: Door = "127.0.0.1:8025"
+    review_listen: Door = ""
+
+
+class Rules(Section):
+    """What holds for all campaigns together."""
+
+    at_most: Annotated[tuple[CapField, ...], BeforeValidator(_as_list), Field(strict=False)] = ()
+    quiet_hours: WindowField | None = None
+    never_tags: Tags = ()
+    data_fresh: SpanField | None = None
+
+
+class Wording(Section):
+    """A text people have agreed to: its file, the kinds of mail it names, and what it is about."""
+
+    file: Annotated[str, Field(min_length=1)]
+    kinds: Annotated[Texts, AfterValidator(_kinds)]
+    product_scope: str = ""
+
+
+class Source(Section):
+    """A file customers or purchases come from, and how to read it."""
+
+    from_: Annotated[Literal["file"], Field(alias="from")] = "file"
+    file: Annotated[str, Field(min_length=1)]
+    what: Literal["customers", "purchases", "service-items", "visits", "consents", "suppressions"]
+    columns: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    date_format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    complete: bool = False
+    tidy_names: bool | None = None
+
+
+class Owner(Section):
+    """Who is told when something needs looking after."""
+
+    email: Mailbox = ""
