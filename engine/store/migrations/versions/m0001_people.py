@@ -74,7 +74,7 @@ def _installation() -> None:
     )
 
 
-def _customer_first() -> tuple[sa.SchemaItem, ...]:
+def _customer_first() -> tuple[sa.schema.SchemaItem, ...]:
     return (
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("uid", sa.String(), nullable=False),
@@ -97,7 +97,7 @@ def _customer_first() -> tuple[sa.SchemaItem, ...]:
     )
 
 
-def _customer_second() -> tuple[sa.SchemaItem, ...]:
+def _customer_second() -> tuple[sa.schema.SchemaItem, ...]:
     return (
         sa.Column("purchase_count", sa.Integer(), nullable=False),
         sa.Column("usual_days", sa.Integer(), nullable=True),

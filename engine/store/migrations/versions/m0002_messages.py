@@ -123,7 +123,7 @@ def _enrolment() -> None:
     op.create_index(op.f("ix_enrolment_customer_id"), "enrolment", ["customer_id"], unique=False)
 
 
-def _message_way() -> tuple[sa.SchemaItem, ...]:
+def _message_way() -> tuple[sa.schema.SchemaItem, ...]:
     return (
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("message_id", sa.String(), nullable=False),
@@ -139,7 +139,7 @@ def _message_way() -> tuple[sa.SchemaItem, ...]:
     )
 
 
-def _message_decision() -> tuple[sa.SchemaItem, ...]:
+def _message_decision() -> tuple[sa.schema.SchemaItem, ...]:
     return (
         sa.Column("due", Day(), nullable=True),
         sa.Column("send_after", UTCDateTime(), nullable=False),
@@ -156,7 +156,7 @@ def _message_decision() -> tuple[sa.SchemaItem, ...]:
     )
 
 
-def _message_sending() -> tuple[sa.SchemaItem, ...]:
+def _message_sending() -> tuple[sa.schema.SchemaItem, ...]:
     return (
         sa.Column("template_hash", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
