@@ -1,0 +1,49 @@
+"""The claim: who takes which due messages. Two senders never take the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain.states import CLAIMABLE
+from engine.domain.words import State
+from engine.store import messages
+from engine.store.messages import COLUMNS, TABLE, MessageRow
+
+_CLAIMABLE: sa.ColumnElement[bool] = sa.literal_column("state IN ('planned', 'retrying')")
+"""Spelled as in the queue's partial index, so that both databases use it."""
+
+
+def claim(
+    session: Session, *, owner: str, now: datetime, limit: int, campaigns: Collection[str], rehearsal: bool
+) -> list[MessageRow]:
+    """Take up to `limit` due messages of these campaigns, the longest waiting first.
+
+    The rows come back as they are now (`claimed`). PostgreSQL skips rows another sender has locked; SQLite lets one
+    writer in at a time.
+    """
+    due = (
+        sa.select(*COLUMNS)
+        .where(
+            _CLAIMABLE,
+            TABLE.c.send_after <= now,
+            TABLE.c.expires_at > now,
+            TABLE.c.campaign.in_(sorted(campaigns)),
+            TABLE.c.rehearsal == rehearsal,
+        )
+        .order_by(TABLE.c.send_after, TABLE.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = [MessageRow(*found) for found in session.connection().execute(due)]
+    taken = messages.move_all(session, rows, State.CLAIMED, now=now, actor=owner, owner=owner)
+    return sorted(taken, key=lambda row: (row.send_after, row.id))
+
+
+def count_due(session: Session, now: datetime) -> int:
+    """Return how many messages wait although they are due."""
+    waiting = sa.and_(TABLE.c.state.in_(CLAIMABLE), TABLE.c.send_after <= now)
+    return session.connection().execute(sa.select(sa.func.count()).select_from(TABLE).where(waiting)).scalar_one()

@@ -1,0 +1,157 @@
+"""Messages and their way. `transition` and `move_all` are the only writers of `message.state`.
+
+Every change names the state and the fence it was decided on; a row that moved on in the meantime is left alone. Every
+change leaves a `message_event` with actor and reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain.states import may_go
+from engine.domain.words import OnDoubt, Reason, State
+from engine.store.tables import Message, MessageEvent
+
+TABLE: sa.Table = Message.__table__  # type: ignore[attr-defined]
+_EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
+
+
+class MessageRow(NamedTuple):
+    """A message as the steps carry it: plain values, read once."""
+
+    id: int
+    message_id: str
+    enrolment_id: int
+    customer_id: int
+    address_id: int | None
+    campaign: str
+    step: str
+    step_index: int
+    kind: str
+    on_doubt: OnDoubt
+    rehearsal: bool
+    due: date
+    send_after: datetime
+    expires_at: datetime
+    state: State
+    reason: Reason | None
+    language: str
+    owner: str
+    fence: int
+    attempts: int
+    first_call_at: datetime | None
+
+
+COLUMNS = tuple(TABLE.c[name] for name in MessageRow._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One message's next step: the row it was decided on, where it goes, why, and what else is written with it."""
+
+    message: MessageRow
+    after: State
+    reason: Reason | None = None
+    detail: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ForbiddenMove(Exception):
+    """The program asked for a way no message may go: a fault of ours, never of the data."""
+
+
+def transition(session: Session, moves: Iterable[Move], *, now: datetime, actor: str) -> list[Move]:
+    """Move messages, each only if it still stands where its row says; return the moves that were made."""
+    made = [move for move in moves if _moved(session, move)]
+    note_events(session, [_event(move, now, actor) for move in made])
+    return made
+
+
+def _moved(session: Session, move: Move) -> bool:
+    row = move.message
+    if not may_go(row.state, move.after):
+        raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {move.after}")
+    statement = (
+        sa.update(TABLE)
+        .where(TABLE.c.id == row.id, TABLE.c.state == row.state, TABLE.c.fence == row.fence)
+        .values(state=move.after, reason=move.reason, detail=move.detail, **move.values)
+    )
+    return session.connection().execute(statement).rowcount == 1
+
+
+def _event(move: Move, now: datetime, actor: str) -> dict[str, object]:
+    row = move.message
+    return {
+        "message": row.id,
+        "at": now,
+        "before": row.state.value,
+        "after": move.after.value,
+        "actor": actor,
+        "reason": move.reason.value if move.reason else "",
+        "detail": move.detail,
+        "fence": move.values.get("fence", row.fence),
+    }
+
+
+def note_events(session: Session, events: Sequence[Mapping[str, object]]) -> None:
+    """Append rows to the messages' history."""
+    if events:
+        session.connection().execute(sa.insert(_EVENTS), list(events))
+
+
+def move_all(
+    session: Session, rows: Sequence[MessageRow], after: State, *, now: datetime, actor: str, **values: Any
+) -> list[MessageRow]:
+    """Move many messages the same way in one statement; return the rows that moved, as they are now."""
+    if not rows:
+        return []
+    for row in rows:
+        if not may_go(row.state, after):
+            raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {after}")
+    before = {row.id: row for row in rows}
+    statement = (
+        sa.update(TABLE)
+        .where(TABLE.c.id.in_(before), TABLE.c.state.in_({row.state for row in rows}))
+        .values(state=after, **({"reason": None, "detail": ""} | values))
+        .returning(*COLUMNS)
+    )
+    moved = [MessageRow(*found) for found in session.connection().execute(statement)]
+    reason = values.get("reason")
+    note_events(
+        session,
+        [_event(Move(before[row.id], after, reason, str(values.get("detail", ""))), now, actor) for row in moved],
+    )
+    return moved
+
+
+def find(session: Session, condition: sa.ColumnElement[bool], limit: int | None = None) -> list[MessageRow]:
+    """Return messages in the order in which they are sent."""
+    statement = sa.select(*COLUMNS).where(condition).order_by(TABLE.c.send_after, TABLE.c.id).limit(limit)
+    return [MessageRow(*found) for found in session.connection().execute(statement)]
+
+
+def by_ids(session: Session, ids: Iterable[int]) -> list[MessageRow]:
+    """Return these messages in the order in which they are sent."""
+    return find(session, TABLE.c.id.in_(list(ids)))
+
+
+def in_states(session: Session, states: Iterable[State], limit: int | None = None) -> list[MessageRow]:
+    """Return the messages in these states in the order in which they are sent."""
+    return find(session, TABLE.c.state.in_(list(states)), limit)
+
+
+def overdue(session: Session, now: datetime, limit: int) -> list[MessageRow]:
+    """Return open messages whose time is over; a waiting `claimed` one is decided by its gates instead."""
+    waiting = TABLE.c.state.in_([State.PLANNED, State.RETRYING, State.HELD])
+    return find(session, sa.and_(waiting, TABLE.c.expires_at <= now), limit)
+
+
+def named(session: Session, prefix: str) -> list[MessageRow]:
+    """Return the messages whose id begins like this (people type the first letters), at most two."""
+    return find(session, TABLE.c.message_id.like(prefix.lower().replace("%", "").replace("_", "") + "%"), 2)

@@ -1,0 +1,88 @@
+"""Who sends: one process at a time per store. Every command may write beside it; nobody else may send.
+
+SQLite: `flock` on `<store>.lock`, which the kernel lets go when the process dies, however it dies. PostgreSQL: an
+advisory lock on a connection of its own, which the server lets go when that connection ends. Whoever holds it knows
+that every message found `claimed` or `sending` has a dead owner.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from engine.errors import AlreadyRunning, StoreError
+from engine.store.database import Database
+
+_SENDER_LOCK = 7_283_339
+
+
+def owner_name() -> str:
+    """Return the name under which this process claims messages."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@contextmanager
+def sole_sender(database: Database) -> Iterator[str]:
+    """Be the only process that sends from this store, until the end of the block; the name to claim under."""
+    path = database.path
+    with _held_file(path.with_name(path.name + ".lock")) if path else _held_row(database):
+        yield owner_name()
+
+
+@contextmanager
+def _held_file(path: Path) -> Iterator[None]:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"The lock file {path} cannot be opened: {error.strerror}.",
+            "Check the folder's permissions and the space left.",
+        ) from error
+    try:
+        _lock_file(handle, path)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)  # the file stays: deleting a lock file lets two processes lock two files of one name
+
+
+def _lock_file(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "?"
+        raise _already_running(f"pid {holder}", str(path)) from error
+
+
+@contextmanager
+def _held_row(database: Database) -> Iterator[None]:
+    with database.connection() as connection:
+        if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SENDER_LOCK))).scalar_one():
+            raise _already_running(_holder(connection), database.url.render_as_string())
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(_SENDER_LOCK)))
+            connection.commit()
+
+
+def _holder(connection: sa.Connection) -> str:
+    asked = sa.text("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted")
+    pid = connection.execute(asked, {"lock": _SENDER_LOCK}).scalar()
+    return f"database connection {pid}"
+
+
+def _already_running(holder: str, where: str) -> AlreadyRunning:
+    return AlreadyRunning(
+        f"Another process is sending from this store already ({holder}, {where}).",
+        "One is enough. Stop that one first, or leave this one.",
+    )
