@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from engine.errors import StoreError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
-from engine.store import installation, schema
+from engine.store import installation, schema, suppressions
 from engine.store.database import Database
 
 KEY_FILE = "secret.key"
@@ -54,13 +55,7 @@ def assemble(config: Config, clock: Clock) -> App:
     """Put a whole Treuepost together from its config."""
     database = open_store(config)
     keyring = Keyring.load_or_create(key_file(config, database))
-    with database.write() as session:
-        standing = installation.ensure(session, clock(), keyring)
-    if not installation.keys_hold(standing, keyring):
-        raise StoreError(
-            f"{key_file(config, database)} holds other keys than the ones this store was made with.",
-            "Put back the secret.key that belongs to it: without it nobody who objected can be recognised.",
-        )
+    identity = _identify(database, keyring, clock(), key_file(config, database))
     campaigns, renderer = read_campaigns(config)
     return App(
         config=config,
@@ -70,9 +65,25 @@ def assemble(config: Config, clock: Clock) -> App:
         renderer=renderer,
         provider=providers.build(config),
         keyring=keyring,
-        installation=standing.uuid,
+        installation=identity,
         home=config.home,
     )
+
+
+def _identify(database: Database, keyring: Keyring, now: datetime, file: Path) -> UUID:
+    """Return the store's uuid; refuse keys that are not the store's own, and leave their mark in a new store."""
+    with database.read() as session:
+        standing = installation.find(session)
+    if standing is None or keyring.canary not in standing.canary.split():
+        with database.write() as session:
+            standing = installation.ensure(session, now)
+            suppressions.seal(session, keyring)
+    if not keyring.fits(standing.canary):
+        raise StoreError(
+            f"{file} holds other keys than the ones this store was made with.",
+            "Put back the secret.key that belongs to it: without it nobody who objected can be recognised.",
+        )
+    return standing.uuid
 
 
 def reassemble(app: App, environ: Mapping[str, str] | None = None) -> App:

@@ -17,8 +17,9 @@ from engine.errors import NothingFound, UsageError
 if TYPE_CHECKING:
     from engine.config import Config
     from engine.domain.log_query import LogQuery
+    from engine.domain.words import Email
     from engine.store.database import Database
-    from engine.store.reports import Entry, Frozen
+    from engine.store.reports import Entry
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object a line, or one document for `show`.")]
 _InFull = Annotated[bool, typer.Option("--show-addresses", help="Show e-mail addresses in full.")]
@@ -144,19 +145,19 @@ def show(
     """Show one mail: its way, its reasons, its evidence and what was sent."""
     if html + text + eml + as_json > 1:
         raise UsageError("--html, --text, --eml and --json exclude each other.", "Ask for one of them.")
-    from engine.store import reports
+    from engine.store import attempts, reports
 
     with opened_store(ctx) as (config, database), database.read() as session:
         entry = _the_one(reports.find(session, message_id), message_id)
-        body = reports.frozen(session, entry.number)
+        mail = attempts.frozen(session, [entry.number]).get(entry.number)
         if html or text or eml:
-            _write(_wanted(body, entry, html=html, text=text))
+            _write(_wanted(mail, entry, html=html, text=text))
             return
         calls = reports.calls(session, entry.number)
         if as_json:
             print_json({**as_line(entry), "detail": entry.detail, "calls": [asdict(call) for call in calls]})
             return
-        _print_entry(entry, body, config, in_full=show_addresses)
+        _print_entry(entry, mail, config, in_full=show_addresses)
 
 
 def _the_one(found: list[Entry], message_id: str) -> Entry:
@@ -167,15 +168,15 @@ def _the_one(found: list[Entry], message_id: str) -> Entry:
     return found[0]
 
 
-def _wanted(body: Frozen | None, entry: Entry, *, html: bool, text: bool) -> bytes:
+def _wanted(mail: Email | None, entry: Entry, *, html: bool, text: bool) -> bytes:
     """Return the frozen bytes asked for; nothing is rendered anew."""
-    if body is None:
+    if mail is None:
         raise NothingFound(f"This message is {entry.state}: nothing was ever sent, so there is nothing to show.")
     if html or text:
-        return (body.html if html else body.text).encode()
-    from engine.cli.frozen_mail import as_eml
+        return (mail.html if html else mail.text).encode()
+    from engine.providers import mime
 
-    return as_eml(entry, body)
+    return mime.build(mail, utf8_headers=not mail.to.isascii())
 
 
 def _write(content: bytes) -> None:
@@ -184,7 +185,7 @@ def _write(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _print_entry(entry: Entry, body: Frozen | None, config: Config, *, in_full: bool) -> None:
+def _print_entry(entry: Entry, mail: Email | None, config: Config, *, in_full: bool) -> None:
     _ = spoken(config)
     facts = _facts(entry, _, shown(entry.email, in_full=in_full))
     width = max(map(len, facts))
@@ -195,8 +196,8 @@ def _print_entry(entry: Entry, body: Frozen | None, config: Config, *, in_full: 
     for step in entry.events:
         when = local_time(step.at, config.shop.zone, seconds=True)
         say(f"  {when}  {step.before or '·'} → {step.after}  {step.reason}  {step.detail}".rstrip())
-    if body:
-        say(f"\n{body.text}")
+    if mail:
+        say(f"\n{mail.text}")
 
 
 def _facts(entry: Entry, _: Translate, to: str) -> dict[str, str]:

@@ -10,12 +10,10 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.errors import StoreError
-from engine.keys import Keyring
 from engine.store.tables import Installation
 from engine.store.upsert import insert_new
 
 _ROW = 1
-_CANARY = "canary"
 _TABLE: sa.Table = Installation.__table__  # type: ignore[attr-defined]
 
 
@@ -48,21 +46,14 @@ def find(session: Session) -> Standing | None:
     )
 
 
-def ensure(session: Session, now: datetime, keyring: Keyring) -> Standing:
-    """Return who this store is, giving it a uuid on its first day, and with it the canary of its keys."""
-    uuid = uuid4()
-    canary = keyring.hmac(_CANARY, str(uuid))
-    row = {"id": _ROW, "uuid": str(uuid), "created_at": now, "canary": canary, "data_version": 0, "mode": ""}
+def ensure(session: Session, now: datetime) -> Standing:
+    """Return who this store is, giving it a uuid on its first day."""
+    row = {"id": _ROW, "uuid": str(uuid4()), "created_at": now, "canary": "", "data_version": 0, "mode": ""}
     insert_new(session, _TABLE, [row], conflict=["id"])
     standing = find(session)
     if standing is None:
         raise StoreError("The store lost its installation row.", "Restore the last backup (`treuepost db status`).")
     return standing
-
-
-def keys_hold(standing: Standing, keyring: Keyring) -> bool:
-    """Say whether the keys are this store's: under others no suppression could be found."""
-    return standing.canary in keyring.hmacs(_CANARY, str(standing.uuid))
 
 
 def bump_data_version(session: Session) -> None:
