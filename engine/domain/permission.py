@@ -223,8 +223,9 @@ def _refuse_whatever_the_kind(facts: PermissionFacts) -> Refused | None:
 
 
 _NO_REFERENCE = frozenset(
-    ["ja", "nein", "yes", "no", "j", "n", "y", "x", "-", "?", "0", "true", "false", "wahr", "falsch"]
+    {"ja", "nein", "yes", "no", "j", "n", "y", "x", "-", "?", "0", "true", "false", "wahr", "falsch"}
 )
+"""What people write into the column instead of a contract's number: nothing that could be shown."""
 
 
 def _fulfil(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) -> Permitted | Refused:

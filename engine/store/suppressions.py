@@ -7,7 +7,7 @@ shop ever had. A person without an address can say "no" too: then it is kept und
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain import addresses as forms
-from engine.domain.permission import ADVERTISING, EVERYTHING, Block
+from engine.domain.permission import EVERYTHING, Block
 from engine.domain.words import Reason
 from engine.keys import Keyring
 from engine.store import installation
@@ -156,9 +156,7 @@ def _listed(session: Session, condition: sa.ColumnElement[bool]) -> list[Listed]
 def lift(session: Session, ids: Iterable[int], now: datetime) -> None:
     """Mark suppressions as removed; only what the owner may lift."""
     session.connection().execute(
-        sa.update(_TABLE)
-        .where(_TABLE.c.id.in_(list(ids)), _TABLE.c.reason.in_(LIFTABLE))
-        .values(removed_at=now)
+        sa.update(_TABLE).where(_TABLE.c.id.in_(list(ids)), _TABLE.c.reason.in_(LIFTABLE)).values(removed_at=now)
     )
 
 
@@ -181,13 +179,3 @@ def keys_hold(session: Session, keyring: Keyring) -> bool:
 def is_personal(block: Block) -> bool:
     """Say whether a "no" is the person's and so reaches all of their addresses; a bounce stays with its mailbox."""
     return block.scope != EVERYTHING or block.reason is Reason.LEGAL_BLOCK
-
-
-def for_advertising(
-    emails: Mapping[int, str], keyring: Keyring, *, reason: Reason, at: datetime, source: str
-) -> list[NewSuppression]:
-    """Return the "no" to all advertising for each of these addresses."""
-    return [
-        NewSuppression(address_hashes(keyring, email), ADVERTISING, reason, at, source, number)
-        for number, email in sorted(emails.items())
-    ]

@@ -1,0 +1,178 @@
+"""What people allow and forbid, from any channel: it counts from the moment the person is answered.
+
+Every "no" is kept three times: as an event, as a suppression that outlives the address, and as a line of
+suppressions.log that outlives the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session
+
+from engine.config import Config
+from engine.domain.addresses import exact, masked
+from engine.domain.permission import ADVERTISING, KINDS, ConsentState, Policy, withdrawal_scope
+from engine.domain.words import Reason
+from engine.errors import NothingFound, UsageError
+from engine.keys import Keyring
+from engine.steps.suppressing import Ledger, Stop, block, keep, ledger_of, stop_mail, valid_address
+from engine.store import addresses, consents, people, suppressions
+from engine.store.consents import NewConsent
+from engine.store.people import Person
+from engine.store.suppressions import NewSuppression
+
+if TYPE_CHECKING:  # app is a floor above: a step is handed one, it never builds one
+    from engine.app import App
+
+_REASONS = {ConsentState.OBJECTED: Reason.OBJECTION, ConsentState.WITHDRAWN: Reason.WITHDRAWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What a "no" came to: who is meant, at which addresses, and what became of the mails on their way."""
+
+    people: tuple[Person, ...]
+    emails: tuple[str, ...]
+    skipped: int = 0
+    under_way: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Say whether the shop knows this person; if not, the address alone is blocked."""
+        return bool(self.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearsay:
+    """What the owner notes down about an address: somebody asked for mail, or is said to have agreed."""
+
+    email: str
+    state: str
+    at: datetime
+    source: str
+    wording: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _No:
+    """One person's "no", as it was said."""
+
+    state: ConsentState
+    because: str
+    now: datetime
+    kinds: frozenset[str] = frozenset()
+
+    @property
+    def reason(self) -> Reason:
+        """Return the reason it gives for a mail that is not sent."""
+        return _REASONS[self.state]
+
+    @property
+    def scope(self) -> str:
+        """Return what it stops."""
+        return withdrawal_scope(self.kinds) if self.state is ConsentState.WITHDRAWN else ADVERTISING
+
+
+def policy_of(config: Config) -> Policy:
+    """Return what the shop's config says about permission."""
+    wordings = {name: frozenset(wording.kinds) for name, wording in config.wording.items()}
+    return Policy(zone=config.shop.zone, wordings=wordings)
+
+
+def record(session: Session, ledger: Ledger, events: Sequence[NewConsent], now: datetime, actor: str) -> int:
+    """Append consent events within the caller's transaction, every "no" among them for good; return the new."""
+    added = consents.append(session, events, now, actor)
+    noes = [event for event in events if event.state in _REASONS]
+    emails = addresses.emails_of(session, sorted({event.address_id for event in noes}))
+    keep(session, ledger, [_kept(ledger.keyring, event, emails[event.address_id], now) for event in noes])
+    return added
+
+
+def _kept(keyring: Keyring, event: NewConsent, email: str, now: datetime) -> NewSuppression:
+    no = _No(event.state, event.source, event.at or now, event.kinds)
+    hashes = suppressions.address_hashes(keyring, email)
+    return NewSuppression(hashes, no.scope, no.reason, no.now, no.because, event.address_id)
+
+
+def object_from_any_channel(app: App, who: str, because: str, now: datetime) -> Stopped:
+    """Take an objection to all advertising by phone, letter or reply: for the person and all their addresses."""
+    with app.database.write() as session:
+        found = find_one(session, who)
+        if found:
+            return _say_no(session, app, found, _No(ConsentState.OBJECTED, because, now))
+        # Only the hash of an address nobody has yet is kept: enough that a later import cannot mail it.
+        email = valid_address(who)
+        block(session, ledger_of(app), [email], Reason.OBJECTION, because, now)
+        return Stopped((), (email,))
+
+
+def withdraw(app: App, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:
+    """Take back consent, for the kinds named or for all."""
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise UsageError(f"{', '.join(unknown)}: no such kind of mail.", f"Allowed: {', '.join(KINDS)}.")
+    with app.database.write() as session:
+        found = find_one(session, who)
+        if not found:
+            raise NothingFound(
+                f'Nobody is known as "{who}".', f'To block an address nobody has: treuepost stop "{who}".'
+            )
+        return _say_no(session, app, found, _No(ConsentState.WITHDRAWN, because, now, frozenset(kinds)))
+
+
+def _say_no(session: Session, app: App, found: Sequence[Person], no: _No) -> Stopped:
+    mailboxes = people.addresses_of(session, [person.id for person in found])
+    ledger = ledger_of(app)
+    events = [NewConsent(number, no.state, no.now, no.kinds, source=no.because) for number in sorted(mailboxes)]
+    record(session, ledger, events, no.now, "owner")
+    keep(session, ledger, [_of_person(ledger.keyring, person, no) for person in found])
+    emails = tuple(sorted(addresses.emails_of(session, sorted(mailboxes)).values()))
+    skipped, under_way = stop_mail(session, found, mailboxes, Stop(no.reason, no.now, no.kinds))
+    return Stopped(tuple(found), emails, skipped, under_way)
+
+
+def _of_person(keyring: Keyring, person: Person, no: _No) -> NewSuppression:
+    """Keep the "no" for the person too, who may have no address yet, or another one tomorrow."""
+    hashes = suppressions.person_hashes(keyring, person.uid)
+    return NewSuppression(hashes, no.scope, no.reason, no.now, no.because, person.address_id)
+
+
+def note(app: App, said: Hearsay, now: datetime) -> bool:
+    """Write down what the owner heard; this never permits anything. Return False if it was noted before.
+
+    A confirmation is the customer's own act: it is never taken from the owner's hand.
+    """
+    if said.state not in (ConsentState.REQUESTED, ConsentState.CLAIMED):
+        raise UsageError(
+            f'A consent cannot be recorded as "{said.state}" by hand: only the customer can confirm.',
+            "Allowed: requested, claimed. Confirmations with their proof: treuepost import consents FILE.",
+        )
+    if said.at > now:
+        raise UsageError(f"{said.at.isoformat()} has not come yet.", "--at is when the customer asked or agreed.")
+    kinds = _kinds_of(app.config, said.wording)
+    with app.database.write() as session:
+        number = addresses.find_or_add(session, [valid_address(said.email)], now)[exact(said.email)]
+        state = ConsentState(said.state)
+        event = NewConsent(number, state, said.at, kinds, said.wording, requested_at=said.at, source=said.source)
+        return record(session, ledger_of(app), [event], now, "owner") == 1
+
+
+def _kinds_of(config: Config, wording: str) -> frozenset[str]:
+    if not wording:
+        return frozenset()
+    if wording not in config.wording:
+        known = ", ".join(config.wording) or "none yet"
+        raise UsageError(f'There is no wording "{wording}".', f"In config.toml: {known}.")
+    return frozenset(config.wording[wording].kinds)
+
+
+def find_one(session: Session, who: str) -> list[Person]:
+    """Return whom somebody means: one customer, or all on one mailbox; several namesakes are refused with a list."""
+    found = people.find(session, who)
+    if len(found) > 1 and "@" not in who:
+        names = "\n".join(f"{one.customer_id or '–'}  {one.name}  {masked(one.email or '–')}" for one in found)
+        raise UsageError(f'"{who}" can be {len(found)} people. Name one by number or address.', names)
+    return found

@@ -1,0 +1,165 @@
+"""Whom we must not write to: bounces, complaints, the owner's word, and what a restored backup has forgotten.
+
+The log comes first: if the machine dies between the line in suppressions.log and the commit, the next start finds the
+"no" there and puts it into the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from email_validator import EmailNotValidError, validate_email
+from sqlmodel import Session
+
+from engine.domain.addresses import canonical, exact
+from engine.domain.permission import ADVERTISING, EVERYTHING, Block, is_advertising
+from engine.domain.words import Reason, State
+from engine.errors import NothingFound
+from engine.keys import Keyring
+from engine.store import addresses, messages, people, suppressions
+from engine.store.database import Database
+from engine.store.people import Person
+from engine.store.suppression_log import SuppressionLog
+from engine.store.suppressions import Listed, NewSuppression
+
+if TYPE_CHECKING:  # app is a floor above: a step is handed one, it never builds one
+    from engine.app import App
+
+_SKIPPABLE = (State.PLANNED, State.RETRYING, State.HELD)
+_UNDER_WAY = (State.CLAIMED, State.SENDING, State.IN_DOUBT)
+
+_FOR_ALL_MAIL = frozenset({Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK})
+"""An objection must never stop an invoice; a dead mailbox stops everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What it takes to keep a "no": the keys that hash the address, and the log beside the store."""
+
+    keyring: Keyring
+    log: SuppressionLog
+
+
+def ledger_of(app: App) -> Ledger:
+    """Return the ledger of this app's store."""
+    return Ledger(app.keyring, SuppressionLog.beside(app.database, app.home))
+
+
+def keep(session: Session, ledger: Ledger, new: Sequence[NewSuppression]) -> int:
+    """Keep suppressions within the caller's transaction, logged before it can commit; return how many are new."""
+    fresh = suppressions.add(session, new)
+    ledger.log.append(fresh)
+    return len(fresh)
+
+
+def replay(database: Database, log: SuppressionLog) -> int:
+    """Put back every "no" the store lacks (at each start: the store may be a restored backup); return how many."""
+    entries = list(log.read())
+    if not entries:
+        return 0
+    with database.write() as session:
+        return len(suppressions.add(session, entries))
+
+
+def block(session: Session, ledger: Ledger, emails: Iterable[str], reason: Reason, because: str, now: datetime) -> int:
+    """Suppress addresses within the caller's transaction (a bounce, a complaint, an imported list); return the new."""
+    wanted = {exact(email): email for email in emails}
+    addresses.lock(session, people.mailboxes_like(session, wanted.values()))
+    known = addresses.find(session, list(wanted))
+    scope = EVERYTHING if reason in _FOR_ALL_MAIL else ADVERTISING
+    new = [
+        NewSuppression(suppressions.address_hashes(ledger.keyring, email), scope, reason, now, because, known.get(form))
+        for form, email in wanted.items()
+    ]
+    standing = suppressions.blocks(session, {one.hashes.exact for one in new})
+    return keep(session, ledger, [one for one in new if not _stands(one, standing.get(one.hashes.exact, ()))])
+
+
+def _stands(one: NewSuppression, blocks: Iterable[Block]) -> bool:
+    """Say whether a lasting block is there already: a bounce is told twice; an objection anew counts anew."""
+    return one.scope == EVERYTHING and any(block.reason is one.reason for block in blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """What `suppress add` came to."""
+
+    email: str
+    new: bool
+    people: tuple[Person, ...]
+    skipped: int
+    under_way: int
+
+
+def suppress(app: App, email: str, because: str, now: datetime) -> Suppressed:
+    """Stop every mail to an address, by the owner's word."""
+    address = valid_address(email)
+    with app.database.write() as session:
+        new = block(session, ledger_of(app), [address], Reason.SUPPRESSED, because, now) == 1
+        mailboxes = people.mailboxes_like(session, [address])
+        stop = Stop(Reason.SUPPRESSED, now, transactional=True)
+        skipped, under_way = stop_mail(session, [], mailboxes, stop)
+        return Suppressed(address, new, tuple(people.at_addresses(session, mailboxes)), skipped, under_way)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """What `suppress remove` lifted, and what stays because only the person can lift it."""
+
+    lifted: tuple[Listed, ...]
+    stays: tuple[Listed, ...]
+
+
+def unsuppress(app: App, email: str, now: datetime) -> Lifted:
+    """Lift the owner's own entry or a bounce; an objection, complaint, erasure or legal block stays."""
+    marks = suppressions.address_marks(app.keyring, exact(email), canonical(email))
+    with app.database.write() as session:
+        addresses.lock(session, people.mailboxes_like(session, [email]))
+        standing = suppressions.standing(session, marks)
+        lifted = tuple(row for row in standing if row.reason in suppressions.LIFTABLE)
+        suppressions.lift(session, [row.id for row in lifted], now)
+    return Lifted(lifted, tuple(row for row in standing if row not in lifted))
+
+
+def valid_address(text: str) -> str:
+    """Return an address that can exist, or say why it is none."""
+    try:
+        return validate_email(text.strip(), check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise NothingFound(
+            f'Nobody is known as "{text}", and it is no e-mail address: {error}',
+            "WHO is a customer number, an address, or a name in quotes.",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Which open mail a "no" stops: the kinds it names (else all advertising), and contract mail only if it says so."""
+
+    reason: Reason
+    now: datetime
+    kinds: frozenset[str] = frozenset()
+    transactional: bool = False
+
+    def reaches(self, kind: str) -> bool:
+        """Say whether mail of this kind is stopped."""
+        return kind in self.kinds if self.kinds else self.transactional or is_advertising(kind)
+
+
+def stop_mail(session: Session, found: Sequence[Person], mailboxes: Collection[int], stop: Stop) -> tuple[int, int]:
+    """Skip what waits; return how many, and how many may be on their way already."""
+    customers = [person.id for person in found]
+    waiting = people.mail_of(session, customers, mailboxes, _SKIPPABLE)
+    under_way = people.mail_of(session, customers, mailboxes, _UNDER_WAY)
+    skipped = messages.move_all(
+        session,
+        [row for row in waiting if stop.reaches(row.kind)],
+        State.SKIPPED,
+        now=stop.now,
+        actor="owner",
+        reason=stop.reason,
+    )
+    return len(skipped), sum(stop.reaches(row.kind) for row in under_way)

@@ -1,0 +1,268 @@
+"""What people allowed and forbade: events that are only ever added, and the facts that permission is decided on.
+
+A "yes" belongs to one exact address. A "no" reaches every address its person ever had, and everybody who has been at
+such a mailbox: so facts are read over all mailboxes that touch one another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain.permission import Block, ConsentFact, ConsentState, Contract, PermissionFacts
+from engine.keys import Keyring
+from engine.store import addresses, suppressions
+from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, ServiceItem
+from engine.store.upsert import chunks, insert_new
+
+_EVENT: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
+_KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
+_ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
+_CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
+_ITEM: sa.Table = ServiceItem.__table__  # type: ignore[attr-defined]
+
+_MANY = 5000
+"""Values in one IN list: both databases take more, and a shared mailbox can belong to thousands of customers."""
+
+_NEGATIVE = frozenset({ConsentState.WITHDRAWN, ConsentState.OBJECTED})
+
+Subject = tuple[int, int | None, int | None]
+"""Whom and what a mail is about: (customer id, address id, service item id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewConsent:
+    """One thing that happened to an address's permission, as it is to be appended.
+
+    `at` may be missing where the source does not say (a bare claim); then the time of recording is kept.
+    """
+
+    address_id: int
+    state: ConsentState
+    at: datetime | None = None
+    kinds: frozenset[str] = frozenset()
+    wording: str = ""
+    requested_at: datetime | None = None
+    source: str = ""
+    proof: str = ""
+    proven: bool = False
+    customer_id: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what makes this event the same when it is brought again."""
+        content = {
+            "address": self.address_id,
+            "state": self.state.value,
+            "at": _canonical_time(self.at),
+            "kinds": sorted(self.kinds),
+            "wording": self.wording,
+            "requested_at": _canonical_time(self.requested_at),
+            "source": self.source,
+            "proof": self.proof,
+            "proven": self.proven,
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEntry:
+    """One event as people read it."""
+
+    id: int
+    email: str
+    state: str
+    at: datetime
+    recorded_at: datetime
+    kinds: frozenset[str]
+    wording: str
+    source: str
+    proof: str
+    proven: bool
+    actor: str
+
+
+def append(session: Session, events: Sequence[NewConsent], now: datetime, actor: str) -> int:
+    """Add the events that are not there yet; return how many. Locks every address they can have a say in."""
+    addresses.lock(session, touching(session, {event.address_id for event in events}))
+    rows = [
+        {
+            "fingerprint": event.fingerprint,
+            "address_id": event.address_id,
+            "customer_id": event.customer_id,
+            "state": event.state.value,
+            "at": event.at or now,
+            "recorded_at": now,
+            "kinds": _cell(event.kinds),
+            "wording": event.wording,
+            "requested_at": event.requested_at,
+            "source": event.source,
+            "proof": event.proof,
+            "proven": event.proven,
+            "actor": actor,
+        }
+        for event in events
+    ]
+    return insert_new(session, _EVENT, rows, ["fingerprint"])
+
+
+def touching(session: Session, address_ids: Collection[int]) -> set[int]:
+    """Return these addresses and all others their people ever had."""
+    return set(address_ids).union(*_neighbours(session, address_ids).values())
+
+
+def timeline(session: Session, address_ids: Collection[int]) -> list[ConsentEntry]:
+    """Return everything that was recorded for these addresses, the oldest first."""
+    names = ("state", "at", "recorded_at", "kinds", "wording", "source", "proof", "proven", "actor")
+    query = (
+        sa.select(_EVENT.c.id, _ADDRESS.c.email, *(_EVENT.c[name] for name in names))
+        .join(_ADDRESS, _ADDRESS.c.id == _EVENT.c.address_id)
+        .where(_EVENT.c.address_id.in_(list(address_ids)))
+        .order_by(_EVENT.c.at, _EVENT.c.id)
+    )
+    return [
+        ConsentEntry(**{**row._asdict(), "kinds": _kinds(row.kinds)}) for row in session.connection().execute(query)
+    ]
+
+
+def permission_facts(
+    session: Session, keyring: Keyring, rows: Sequence[Subject], now: datetime | None = None
+) -> list[PermissionFacts]:
+    """Return what bears on each mail, in the order of `rows`; with `now`, without what is dated after it."""
+    keys_hold = suppressions.keys_hold(session, keyring)
+    found: list[PermissionFacts] = []
+    for part in chunks(rows):
+        group = _read_group(session, keyring, part, now)
+        found.extend(_facts_of(row, group, keys_hold=keys_hold) for row in part)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What one chunk of subjects needs, read in a handful of statements."""
+
+    known: Mapping[int, set[int]]
+    neighbours: Mapping[int, set[int]]
+    emails: Mapping[int, str]
+    events: Mapping[int, list[ConsentFact]]
+    blocks: Mapping[int, list[Block]]
+    personal: Mapping[int, list[Block]]
+    contracts: Mapping[tuple[int, int], Contract] = field(default_factory=dict)
+
+
+def _read_group(session: Session, keyring: Keyring, rows: Sequence[Subject], now: datetime | None) -> _Group:
+    customers = {customer for customer, _, _ in rows}
+    mailboxes = {address for _, address, _ in rows if address is not None}
+    known = _addresses_of(session, customers)
+    neighbours = _neighbours(session, mailboxes)
+    involved = mailboxes.union(*known.values(), *neighbours.values())
+    forms = list(_select_in(session, [_ADDRESS.c[n] for n in ("id", "exact", "canonical", "email")], involved))
+    marks = {row.id: suppressions.address_marks(keyring, row.exact, row.canonical) for row in forms}
+    people = _select_in(session, [_CUSTOMER.c.id, _CUSTOMER.c.uid], customers)
+    persons = {row.id: suppressions.person_marks(keyring, row.uid) for row in people}
+    said = suppressions.blocks(session, {mark for each in (*marks.values(), *persons.values()) for mark in each})
+    return _Group(
+        known=known,
+        neighbours=neighbours,
+        emails={row.id: row.email for row in forms},
+        events=_events(session, involved, now),
+        blocks=_under(marks, said),
+        personal=_under(persons, said),
+        contracts=_contracts(session, {item for _, _, item in rows if item is not None}),
+    )
+
+
+def _under(marks: Mapping[int, Iterable[str]], said: Mapping[str, list[Block]]) -> dict[int, list[Block]]:
+    """Return the blocks found under each row's hashes; most rows have none."""
+    found = {number: list(dict.fromkeys(b for m in each for b in said.get(m, ()))) for number, each in marks.items()}
+    return {number: blocks for number, blocks in found.items() if blocks}
+
+
+def _facts_of(row: Subject, group: _Group, *, keys_hold: bool) -> PermissionFacts:
+    customer, address, item = row
+    others = group.known.get(customer, set()) | group.neighbours.get(address or 0, set())
+    others.discard(address or 0)
+    blocks = [*group.personal.get(customer, ()), *group.blocks.get(address or 0, ())]
+    events = list(group.events.get(address or 0, ()))
+    for other in others:
+        blocks += [block for block in group.blocks.get(other, ()) if suppressions.is_personal(block)]
+        events += [_elsewhere(event) for event in group.events.get(other, ()) if event.state in _NEGATIVE]
+    return PermissionFacts(
+        email=group.emails.get(address or 0),
+        keys_hold=keys_hold,
+        blocks=tuple(blocks),
+        events=tuple(events),
+        contract=group.contracts.get((customer, item)) if item is not None else None,
+    )
+
+
+def _elsewhere(event: ConsentFact) -> ConsentFact:
+    return ConsentFact(event.id, event.state, event.at, event.kinds, own=False)
+
+
+def _addresses_of(session: Session, customers: Collection[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for row in _select_in(session, [_KNOWN.c.customer_id, _KNOWN.c.address_id], customers):
+        found[row.customer_id].add(row.address_id)
+    return found
+
+
+def _neighbours(session: Session, mailboxes: Collection[int]) -> dict[int, set[int]]:
+    """Return, for each mailbox, every other address of anybody who has been at it."""
+    here, there = _KNOWN.alias("here"), _KNOWN.alias("there")
+    found: dict[int, set[int]] = defaultdict(set)
+    for part in chunks(sorted(mailboxes), _MANY):
+        query = (
+            sa.select(here.c.address_id, there.c.address_id.label("other"))
+            .join(there, here.c.customer_id == there.c.customer_id)
+            .where(here.c.address_id.in_(part), there.c.address_id != here.c.address_id)
+        )
+        for row in session.connection().execute(query):
+            found[row.address_id].add(row.other)
+    return found
+
+
+def _events(session: Session, involved: Collection[int], now: datetime | None) -> dict[int, list[ConsentFact]]:
+    columns = [_EVENT.c[name] for name in ("address_id", "id", "state", "at", "kinds", "wording", "proven")]
+    found: dict[int, list[ConsentFact]] = defaultdict(list)
+    for row in _select_in(session, columns, involved):
+        if now is None or row.at <= now:
+            fact = ConsentFact(row.id, row.state, row.at, _kinds(row.kinds), row.wording, row.proven)
+            found[row.address_id].append(fact)
+    return found
+
+
+def _contracts(session: Session, items: Collection[int]) -> dict[tuple[int, int], Contract]:
+    names = ("id", "customer_id", "contract_ref", "contract_from", "contract_until")
+    return {
+        (row.customer_id, row.id): Contract(row.contract_ref, row.contract_from, row.contract_until)
+        for row in _select_in(session, [_ITEM.c[name] for name in names], items)
+    }
+
+
+def _select_in(session: Session, columns: Sequence[sa.Column[Any]], values: Collection[int]) -> Iterator[sa.Row[Any]]:
+    """Select the columns where the first of them is one of the values."""
+    for part in chunks(sorted(values), _MANY):
+        yield from session.connection().execute(sa.select(*columns).where(columns[0].in_(part)))
+
+
+def _kinds(cell: str) -> frozenset[str]:
+    return frozenset(kind for kind in cell.split(";") if kind)
+
+
+def _cell(kinds: Iterable[str]) -> str:
+    listed = ";".join(sorted(kinds))
+    return f";{listed};" if listed else ""
+
+
+def _canonical_time(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).isoformat(timespec="seconds")
