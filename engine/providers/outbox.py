@@ -1,0 +1,67 @@
+"""The outbox: a rehearsal. Every mail becomes a file a mail program opens; nobody is mailed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.config import Config
+from engine.domain.words import Accepted, Email, NotSent, Result
+from engine.providers import mime
+
+
+def build(config: Config) -> Outbox:
+    """Return the outbox beside the config file."""
+    return Outbox(config.home / "outbox")
+
+
+class Outbox:
+    """A folder with one `.eml` per mail, named by our own id: writing one again replaces it by itself."""
+
+    name = "outbox"
+    rehearsal = True
+    group = 50
+    senders = 1
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def send(self, emails: Sequence[Email]) -> list[Result]:
+        """Write each mail and make the folder durable once."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            results = [self._put(email) for email in emails]
+            _sync_folder(self.folder)
+        except OSError as error:
+            return [NotSent(_sentence(error), account=True) for _ in emails]
+        return results
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _put(self, email: Email) -> Result:
+        name = f"{email.message_id}.eml"
+        unfinished = self.folder / f".{name}.tmp"
+        try:
+            with unfinished.open("wb") as file:
+                file.write(mime.build(email, utf8_headers=not email.to.isascii()))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(self.folder / name)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            return NotSent(_sentence(error), account=True)
+        return Accepted(name)
+
+
+def _sentence(error: OSError) -> str:
+    return f"the outbox cannot be written: {error.strerror or error}"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
