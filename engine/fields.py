@@ -17,7 +17,7 @@ from engine.domain.grammar import Cap, Span, UsualInterval, Weekdays, When, Wind
 
 Value = TypeVar("Value")
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, serialize_by_alias=True)
+FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, serialize_by_alias=True)
 """How every table of config.toml and of a campaign is read: no unknown keys, no guessing of types."""
 
 
