@@ -91,9 +91,8 @@ class Daemon:
             return
         try:
             work(self.app.clock())
-        except Exception as error:
-            plain = isinstance(error, TreuepostError)  # a sentence says it; anything else deserves its traceback
-            log.error("tick failed", tick=name, error=str(error), exc_info=None if plain else error)
+        except Exception as error:  # noqa: BLE001  (a fault in one tick must not stop the others)
+            _complain(name, error)
 
     def _pull(self, now: datetime) -> None:
         for pulled in passing.pull_changed(self.app, now):
@@ -193,6 +192,12 @@ class Daemon:
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_wanted = True
         self._wake.set()
+
+
+def _complain(tick: str, error: Exception) -> None:
+    """Log a fault: a sentence where it says all, with its traceback where it is ours."""
+    plain = isinstance(error, TreuepostError)
+    log.error("tick failed", tick=tick, error=str(error), exc_info=None if plain else error)
 
 
 def _offset(app: App) -> float:

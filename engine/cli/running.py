@@ -1,0 +1,147 @@
+"""`treuepost tick`, `run`, `pause`, `resume`: one pass for cron, the daemon, and the owner's brake."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.opening import opened, spoken
+from engine.cli.output import local_time, print_json, say
+from engine.errors import NothingFound, ProviderRefused, UsageError
+
+if TYPE_CHECKING:
+    from engine.app import App
+    from engine.steps.passing import PassReport
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_At = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Act as if it were TIME (only with provider outbox).")
+]
+_Campaign = Annotated[str | None, typer.Argument(help="The campaign's id.")]
+_All = Annotated[bool, typer.Option("--all", help="All campaigns.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that let mails go, and stop them."""
+    app.command("tick")(tick)
+    app.command("run")(run)
+    app.command("pause")(pause)
+    app.command("resume")(resume)
+
+
+def tick(ctx: typer.Context, at: _At = None, as_json: _Json = False) -> None:
+    """Make one pass and exit, for cron: pull, plan, recover, send what is due."""
+    from engine.steps import passing
+    from engine.store import ownership
+
+    with opened(ctx, at) as app:
+        if at:
+            _refuse_time_travel(app)
+        with ownership.sole_sender(app.database):
+            report = passing.one_pass(app)
+        if as_json:
+            print_json(asdict(report))
+        else:
+            _show(app, report)
+        if report.credentials_refused:
+            raise ProviderRefused(
+                f"{app.provider.name} refused the credentials.",
+                "Put the right key into api_key_file or TREUEPOST_PROVIDER__API_KEY, then `treuepost resume --all`.",
+            )
+
+
+def _refuse_time_travel(app: App) -> None:
+    """Refuse another time for a provider that really mails; warn where the store has already seen later."""
+    from engine.store import reports
+
+    if not app.rehearsal:
+        raise UsageError(
+            f'--at is only for rehearsing; the provider is "{app.provider.name}".', 'Set [provider] use = "outbox".'
+        )
+    with app.database.read() as session:
+        latest = reports.latest_planned(session)
+    if latest and latest > app.clock():
+        _ = spoken(app.config)
+        when = local_time(latest, app.config.shop.zone)
+        say(_("warning: the store already holds rows from %(when)s, later than --at.", when=when), err=True)
+
+
+def _show(app: App, report: PassReport) -> None:
+    _ = spoken(app.config)
+    text = "Pulled %(pulled)s, planned %(planned)s, sent %(sent)s, skipped %(skipped)s, waiting %(waiting)s."
+    say(_(text, **asdict(report)))
+    if app.rehearsal:
+        say(_("Rehearsal: the mails lie in %(folder)s; nobody was written to.", folder=app.home / "outbox"))
+
+
+def run(
+    ctx: typer.Context,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="How many sender processes.")] = 1,
+) -> None:
+    """Run the daemon: it plans, sends and watches the files until it is told to stop."""
+    if workers > 1:
+        raise UsageError("--workers above 1 is not in this version.", "One process sends; leave the flag out.")
+    from engine import logging_setup
+    from engine.daemon import Daemon
+
+    logging_setup.set_up()
+    with opened(ctx) as app:
+        Daemon(app).run()
+
+
+def pause(ctx: typer.Context, campaign: _Campaign = None, everything: _All = False, as_json: _Json = False) -> None:
+    """Stop a campaign's mails, or all of them, until `resume`. What is under way is finished."""
+    from engine.store import pauses
+
+    with opened(ctx) as app:
+        name = _meant(app, campaign, everything=everything)
+        with app.database.write() as session:
+            changed = pauses.pause(session, name, app.clock())
+        _answer(app, {"paused": name, "changed": changed}, as_json=as_json)
+
+
+def resume(ctx: typer.Context, campaign: _Campaign = None, everything: _All = False, as_json: _Json = False) -> None:
+    """Let a paused campaign go on, or all of them; with --all a stopped provider is tried again too."""
+    from engine.store import budgets, pauses
+
+    with opened(ctx) as app:
+        name = _meant(app, campaign, everything=everything)
+        with app.database.write() as session:
+            changed = bool(pauses.resume_all(session)) if everything else pauses.resume(session, name)
+            if everything:
+                budgets.lift_stop(session, app.provider.name)
+        _answer(app, {"resumed": name, "changed": changed}, as_json=as_json)
+
+
+def _meant(app: App, campaign: str | None, *, everything: bool) -> str:
+    """Return the campaign's id, or the word for all of them."""
+    from engine.store.pauses import ALL
+    from engine.toml_source import suggest
+
+    if (campaign is None) != everything:
+        raise UsageError(
+            "Name one campaign, or say --all.", f"There are: {', '.join(one.id for one in app.campaigns)}."
+        )
+    if campaign is None:
+        return ALL
+    if app.campaign(campaign) is None:
+        names = [one.id for one in app.campaigns]
+        raise NothingFound(
+            f'There is no campaign "{campaign}".', suggest(campaign, names) or f"There are: {', '.join(names)}."
+        )
+    return campaign
+
+
+def _answer(app: App, facts: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+        return
+    _ = spoken(app.config)
+    name = next(iter(facts.values()))
+    what = _("All campaigns") if name == "*" else str(name)
+    if "paused" in facts:
+        say(_("%(what)s: paused. `treuepost resume` lets it go on.", what=what))
+    else:
+        say(_("%(what)s: goes on.", what=what))

@@ -1,0 +1,114 @@
+"""Tells the owner, by a plain mail once a day, when nothing could be sent or pulled for a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from typing import TYPE_CHECKING
+from uuid import uuid5
+
+from engine.domain.calendar import local_day
+from engine.domain.words import Accepted, Email
+from engine.language import Language
+from engine.store import claims, troubles
+
+if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
+    from engine.app import App
+
+PATIENCE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that has not worked for a day: a topic for the records, and sentences for the owner."""
+
+    topic: str
+    subject: str
+    text: str
+
+
+def tell_owner(app: App, now: datetime) -> list[str]:
+    """Mail the owner about each trouble not told today; return the topics that reached them."""
+    if not app.config.owner.email:
+        return []
+    return [trouble.topic for trouble in _troubles(app, now) if _tell(app, trouble, now)]
+
+
+def _troubles(app: App, now: datetime) -> list[Trouble]:
+    """Return what has not worked for a day and was not told today."""
+    today = local_day(now, app.config.shop.zone)
+    found = [*_silence(app, now), *_stale_sources(app, now)]
+    with app.database.read() as session:
+        return [trouble for trouble in found if not troubles.was_told(session, trouble.topic, today)]
+
+
+def _silence(app: App, now: datetime) -> Iterator[Trouble]:
+    _ = Language(app.config.shop.language).gettext
+    with app.database.read() as session:
+        failing = troubles.failing_since(session, app.provider.name)
+        waiting = claims.count_due(session, now)
+    if failing and waiting and now - failing[0] >= PATIENCE:
+        since = _local(failing[0], app)
+        yield Trouble(
+            f"sending:{app.provider.name}",
+            _("Treuepost: nothing could be sent since %(since)s", since=since),
+            _(
+                "%(count)s mails are waiting. The provider %(provider)s last answered: %(detail)s\n\n"
+                "Nothing is lost: they go out as soon as it works again. `treuepost doctor --online` says more.",
+                count=waiting,
+                provider=app.provider.name,
+                detail=failing[1] or "–",
+            ),
+        )
+
+
+def _stale_sources(app: App, now: datetime) -> Iterator[Trouble]:
+    _ = Language(app.config.shop.language).gettext
+    with app.database.read() as session:
+        stale = {name: troubles.not_pulled_since(session, name) for name in app.config.source}
+    for name, since in stale.items():
+        if since and now - since[0] >= PATIENCE:
+            yield Trouble(
+                f"source:{name}",
+                _("Treuepost: [source.%(name)s] was not read since %(since)s", name=name, since=_local(since[0], app)),
+                _(
+                    "The file is %(file)s. The last attempt said: %(detail)s\n\n"
+                    "Until it can be read, Treuepost goes by the older data.",
+                    file=app.config.source[name].file,
+                    detail=since[1] or "–",
+                ),
+            )
+
+
+def _tell(app: App, trouble: Trouble, now: datetime) -> bool:
+    """Send one plain mail through the provider, outside all campaigns; note it where it was accepted."""
+    (result,) = app.provider.send([_mail(app, trouble, now)])
+    if not isinstance(result, Accepted):
+        return False
+    with app.database.write() as session:
+        troubles.note_told(session, trouble.topic, local_day(now, app.config.shop.zone), now)
+    return True
+
+
+def _mail(app: App, trouble: Trouble, now: datetime) -> Email:
+    config = app.config
+    day = local_day(now, config.shop.zone)
+    return Email(
+        message_id=str(uuid5(app.installation, f"owner|{trouble.topic}|{day}")),
+        campaign="owner",
+        sender=config.sender_address,
+        sender_name=config.sender_name,
+        reply_to=config.provider.reply_to,
+        to=config.owner.email,
+        to_name="",
+        subject=trouble.subject,
+        html=f"<pre>{escape(trouble.text)}</pre>",
+        text=trouble.text + "\n",
+        headers={"Auto-Submitted": "auto-generated"},
+    )
+
+
+def _local(instant: datetime, app: App) -> str:
+    return instant.astimezone(app.config.shop.zone).strftime("%Y-%m-%d %H:%M")
