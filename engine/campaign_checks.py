@@ -1,4 +1,4 @@
-"""What only a whole campaign shows: one mail or several, dates that make sense, texts in the same languages, the law."""
+"""What only a whole campaign shows: one mail or several, dates and languages that fit together, the law."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
-from engine.campaign_model import ANY_LANGUAGE, CampaignFile, MessageText, StepTable
+from engine.campaign_model import ANY_LANGUAGE, CampaignFile, MessageTable, StepTable, texts_of
 from engine.domain.grammar import When
 from engine.domain.permission import is_advertising
 from engine.errors import Finding
@@ -43,7 +43,7 @@ def _mails(file: CampaignFile, source: TomlSource, say: Say) -> Iterator[Finding
             yield source.finding("E107", message, ("step", index, "id"))
 
 
-def _texts(message: MessageText, loc: Loc, source: TomlSource, say: Say) -> Iterator[Finding]:
+def _texts(message: MessageTable, loc: Loc, source: TomlSource, say: Say) -> Iterator[Finding]:
     if message.body and message.template:
         told = say("a mail has either a body or a template, not both")
         yield source.finding("E109", told, (*loc, "template"), key=True)
@@ -52,20 +52,15 @@ def _texts(message: MessageText, loc: Loc, source: TomlSource, say: Say) -> Iter
     yield from _languages(message, loc, source, say)
 
 
-def _languages(message: MessageText, loc: Loc, source: TomlSource, say: Say) -> Iterator[Finding]:
+def _languages(message: MessageTable, loc: Loc, source: TomlSource, say: Say) -> Iterator[Finding]:
     """Refuse a mail of which one part exists in English and another does not."""
-    parts = {("subject",): message.subject, ("preview",): message.preview or {}, ("body",): message.body or {}}
-    texts: dict[tuple[str, ...], dict[str, str]] = {key: dict(text) for key, text in parts.items()}
-    if message.button:
-        texts["button", "text"] = dict(message.button.text)
+    texts = texts_of(message)
     languages = {code for text in texts.values() for code in text} - {ANY_LANGUAGE}
     for key, text in texts.items():
-        lacking = languages - set(text)
-        if text and lacking and ANY_LANGUAGE not in text:
-            told = say(
-                "`%(key)s` has no text in: %(languages)s", key=".".join(key), languages=", ".join(sorted(lacking))
-            )
-            yield source.finding("E109", told, (*loc, *key))
+        lacking = ", ".join(sorted(languages - set(text)))
+        if lacking and ANY_LANGUAGE not in text:
+            told = say("`%(key)s` has no text in: %(languages)s", key=key, languages=lacking)
+            yield source.finding("E109", told, (*loc, key))
 
 
 def _dates(file: CampaignFile, source: TomlSource, say: Say) -> Iterator[Finding]:
@@ -87,11 +82,8 @@ def _date(file: CampaignFile, when: When | None, loc: Loc, source: TomlSource, s
     if when and when.is_hours and not _has_instant(file):
         yield _no_hours(source, loc, say)
     if when and when.direction == "before" and file.trigger.on == "purchase":
-        yield source.finding(
-            "E109",
-            say("nobody knows of a purchase beforehand; write for example %(example)s", example='"2 days after"'),
-            loc,
-        )
+        told = say("nobody knows of a purchase beforehand; write for example %(example)s", example='"2 days after"')
+        yield source.finding("E109", told, loc)
 
 
 def _has_instant(file: CampaignFile) -> bool:

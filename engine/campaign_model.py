@@ -120,24 +120,32 @@ class Stop(Table):
     on: Annotated[tuple[Literal["purchase", "visit", "booked", "objection"], ...], Field(strict=False)] = ()
 
 
-class Button(Table):
+class ButtonTable(Table):
     """The one thing to click."""
 
     text: ByLanguage
     url: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-class MessageText(Table):
-    """What a mail says. `subject`, `preview`, `body` and the button's text are kept by language."""
+class MessageTable(Table):
+    """What a mail says."""
 
     subject: ByLanguage
-    preview: ByLanguage | None = None
+    preview: ByLanguage = Field(default_factory=dict)
     body: ByLanguage | None = None
     template: Annotated[str, AfterValidator(_template)] | None = None
-    button: Button | None = None
+    button: ButtonTable | None = None
 
 
-class StepTable(MessageText):
+def texts_of(message: MessageTable) -> dict[str, dict[str, str]]:
+    """Return the texts of a message that may be given by language."""
+    texts = {"subject": message.subject, "preview": message.preview, "body": message.body or {}}
+    if message.button:
+        texts["button"] = message.button.text
+    return {key: text for key, text in texts.items() if text}
+
+
+class StepTable(MessageTable):
     """One of several mails: `when` is around the date, `wait` after the step before."""
 
     id: Id
@@ -161,7 +169,26 @@ class CampaignFile(Table):
     limit: Limit = Limit()
     step: Annotated[tuple[StepTable, ...], Field(strict=False, max_length=20)] = ()
     stop: Stop = Stop()
-    message: MessageText | None = None
+    message: MessageTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """The one thing to click: its text by language."""
+
+    text: dict[str, str]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageText:
+    """What a mail says, each text by language; a body in Markdown or the name of a template."""
+
+    subject: dict[str, str]
+    preview: dict[str, str]
+    body: dict[str, str] | None
+    template: str | None
+    button: Button | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,11 @@ from engine.campaign_model import (
     Button,
     Campaign,
     CampaignFile,
+    MessageTable,
     MessageText,
     Sending,
     Step,
-    StepTable,
+    texts_of,
 )
 from engine.config import Config
 from engine.domain.words import OnDoubt
@@ -133,32 +134,22 @@ def _steps(file: CampaignFile, language: str) -> Iterable[Step]:
         yield Step(step.id, index, step.when, step.wait, _worded(step, language))
 
 
-def _worded(message: MessageText | StepTable, language: str) -> MessageText:
+def _worded(message: MessageTable, language: str) -> MessageText:
     """Return the message with every text by language; a single text counts for each language the mail exists in."""
     given = {code for texts in texts_of(message).values() for code in texts} - {ANY_LANGUAGE}
     languages = sorted(given) or [language]
     button = message.button
     return MessageText(
-        subject=_spread(message.subject, languages) or {},
+        subject=_spread(message.subject, languages),
         preview=_spread(message.preview, languages),
-        body=_spread(message.body, languages),
+        body=_spread(message.body, languages) if message.body else None,
         template=message.template,
-        button=Button(text=_spread(button.text, languages) or {}, url=button.url) if button else None,
+        button=Button(_spread(button.text, languages), button.url) if button else None,
     )
 
 
-def texts_of(message: MessageText) -> dict[str, dict[str, str]]:
-    """Return the texts of a message that may be given by language."""
-    texts = {"subject": message.subject, "preview": message.preview, "body": message.body}
-    if message.button:
-        texts["button"] = message.button.text
-    return {key: dict(text) for key, text in texts.items() if text}
-
-
-def _spread(text: dict[str, str] | None, languages: list[str]) -> dict[str, str] | None:
-    if text is None or ANY_LANGUAGE not in text:
-        return text
-    return dict.fromkeys(languages, text[ANY_LANGUAGE])
+def _spread(text: dict[str, str], languages: list[str]) -> dict[str, str]:
+    return dict.fromkeys(languages, text[ANY_LANGUAGE]) if ANY_LANGUAGE in text else text
 
 
 def _text(value: object) -> str:

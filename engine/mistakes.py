@@ -110,16 +110,20 @@ def _zone(detail: ErrorDetails, say: Say) -> Described:
 
 
 def _kind_of_mail(detail: ErrorDetails, say: Say) -> Described:
-    word = str(detail.get("ctx", {}).get("word", detail["input"]))
+    word = _word(detail)
     message = say("%(value)s is not a kind of mail", value=quoted(word))
     meant = suggest(word, KINDS, say)
     listed = say("allowed: %(words)s", words=", ".join(KINDS))
     return "E103", message, f"{meant} · {listed}" if meant else listed
 
 
+def _word(detail: ErrorDetails) -> str:
+    return str(detail.get("ctx", {}).get("word", detail["input"]))
+
+
 def _no_text(sentence: str, remedy: str) -> Callable[[ErrorDetails, Say], Described]:
     def describe_it(detail: ErrorDetails, say: Say) -> Described:
-        return "E105", say(sentence, value=quoted(str(detail["input"]))), say(remedy) if remedy else ""
+        return "E105", say(sentence, value=quoted(_word(detail))), say(remedy) if remedy else ""
 
     return describe_it
 
@@ -140,6 +144,7 @@ _HANDLERS: dict[str, Callable[[ErrorDetails, Say], Described]] = {
     "string_pattern_mismatch": _no_text(
         "%(value)s has not the right form", "see config.example.toml and docs/campaigns.md"
     ),
+    "unknown_language": _no_text("%(value)s: a text is given in one of the languages de and en", ""),
     "no_id": _no_text("%(value)s is no id: small letters, digits, - and _, at most 64", ""),
     "no_template": _no_text(
         "%(value)s is no template name: letters, digits, -, _ and / inside templates/",
