@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from engine.domain.grammar import EVERY_DAY, Cap, GrammarError, Span, When, Window, quoted
+from engine.domain.grammar import EVERY_DAY, GrammarError, Span, When, Window, quoted
 from engine.domain.permission import KINDS
 from engine.domain.words import OnDoubt
 from engine.fields import FROZEN, CapField, SpanField, Tags, WeekdaysField, WhenField, WindowField
@@ -225,7 +225,7 @@ class Campaign:
     audience: Audience
     start: Start
     send: Sending
-    limit: Cap | None
+    limit: Limit
     steps: tuple[Step, ...]
     stop: frozenset[str]
     file: str

@@ -113,7 +113,7 @@ def _campaign(file: CampaignFile, name: str, language: str) -> Campaign:
         audience=file.audience,
         start=file.start,
         send=Sending(file.send.between, file.send.days, file.send.max_late or trigger.default_max_late),
-        limit=file.limit.at_most,
+        limit=file.limit,
         steps=tuple(_steps(file, language)),
         stop=frozenset(file.stop.on),
         file=name,
