@@ -21,8 +21,10 @@ from engine.errors import StoreError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
+from engine.steps.suppressing import replay
 from engine.store import installation, schema, suppressions
 from engine.store.database import Database
+from engine.store.suppression_log import SuppressionLog
 
 KEY_FILE = "secret.key"
 
@@ -56,6 +58,7 @@ def assemble(config: Config, clock: Clock) -> App:
     database = open_store(config)
     keyring = Keyring.load_or_create(key_file(config, database))
     identity = _identify(database, keyring, clock(), key_file(config, database))
+    replay(database, SuppressionLog.beside(database, config.home))
     campaigns, renderer = read_campaigns(config)
     return App(
         config=config,

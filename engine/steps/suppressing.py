@@ -58,10 +58,12 @@ def keep(session: Session, ledger: Ledger, new: Sequence[NewSuppression]) -> int
 def replay(database: Database, log: SuppressionLog) -> int:
     """Put back every "no" the store lacks (at each start: the store may be a restored backup); return how many."""
     entries = list(log.read())
-    if not entries:
+    with database.read() as session:
+        missing = suppressions.unknown(session, entries)
+    if not missing:
         return 0
     with database.write() as session:
-        return len(suppressions.add(session, entries))
+        return len(suppressions.add(session, missing))
 
 
 def block(session: Session, ledger: Ledger, emails: Iterable[str], reason: Reason, because: str, now: datetime) -> int:

@@ -89,7 +89,7 @@ def person_marks(keyring: Keyring, uid: str) -> tuple[str, ...]:
 
 def add(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]:
     """Keep each "no" that is not kept yet; return those that are new."""
-    fresh = _unknown(session, new)
+    fresh = unknown(session, new)
     rows = [
         {
             "exact_hash": one.hashes.exact,
@@ -106,7 +106,7 @@ def add(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]
     return fresh
 
 
-def _unknown(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]:
+def unknown(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]:
     """Return those not kept yet. Only for the log's sake: what makes a "no" single is the table's constraint."""
     wanted = {(one.hashes.exact, one.reason, one.scope, one.at): one for one in new}
     for part in chunks(sorted({one.hashes.exact for one in new})):
