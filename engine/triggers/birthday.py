@@ -9,8 +9,9 @@ from datetime import date
 from typing import Any, ClassVar, Literal
 
 import sqlalchemy as sa
+from pydantic import field_validator
 
-from engine.domain.grammar import Span, When
+from engine.domain.grammar import GrammarError, Span, When
 from engine.domain.words import DayRange
 from engine.fields import WhenField
 from engine.store.columns import Day
@@ -27,6 +28,13 @@ class Birthday(TriggerModel):
     on: Literal["birthday"]
     when: WhenField = When(None, "on")
     leap_day: Literal["Feb 28", "Mar 1"] = "Feb 28"
+
+    @field_validator("when")
+    @classmethod
+    def _counts_in_days(cls, when: When) -> When:
+        if when.is_hours:
+            raise GrammarError("a birthday is a whole day; count in days, weeks or months, not in hours")
+        return when
 
     @property
     def own(self) -> When | None:

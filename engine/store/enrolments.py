@@ -1,0 +1,287 @@
+"""Enrolments and the messages planned for them: the constraint on them is what makes "once" true.
+
+Occasions come in as a SELECT (the triggers build it) and are compared with what is planned in the same statement, so
+that a second scan reads nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain.words import OnDoubt, Reason, State
+from engine.store import messages
+from engine.store.tables import Customer, Enrolment, Message, MessageEvent
+from engine.store.upsert import change, chunks, insert_new
+
+ROWS_AT_ONCE = 500
+"""Rows written in one transaction: few enough that nobody waits noticeably for the writer."""
+
+_ENROLMENTS: sa.Table = Enrolment.__table__  # type: ignore[attr-defined]
+_MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
+_EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
+_PEOPLE: sa.Table = Customer.__table__  # type: ignore[attr-defined]
+
+Occasions = sa.Select[Any] | sa.CompoundSelect[Any]
+
+
+class Due(NamedTuple):
+    """An occasion that is due, as a trigger gives it, and the planned message it moves, if any."""
+
+    customer_id: int
+    uid: str
+    zone: str
+    address_id: int | None
+    occasion: str
+    step_index: int
+    due: date
+    due_at: datetime | None
+    purchase_id: int | None
+    service_item_id: int | None
+    moves: int | None
+
+
+class Planned(NamedTuple):
+    """A message with the occasion it was planned for."""
+
+    id: int
+    step: str
+    due: date
+    customer_id: int
+    uid: str
+    occasion: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be planned: the occasion, the step, and its times."""
+
+    occasion: Due
+    message_id: str
+    step: str
+    due: date
+    send_after: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the messages of one campaign have in common."""
+
+    campaign: str
+    rehearsal: bool
+    kind: str
+    on_doubt: OnDoubt
+    campaign_hash: str
+    now: datetime
+
+
+def unplanned(session: Session, occasions: Occasions, plan: Plan, step: str, *, follows: bool) -> Iterator[list[Due]]:
+    """Yield, in chunks, the occasions of one step that have no message yet, or whose unsent message is due elsewhere.
+
+    With `follows` only occasions count that are enrolled already: the step waits for an earlier one.
+    """
+    found = occasions.subquery("due")
+    to_move = sa.and_(_MESSAGES.c.state == State.PLANNED, _MESSAGES.c.due != found.c.due, found.c.due_at.is_(None))
+    message = sa.and_(_MESSAGES.c.enrolment_id == _ENROLMENTS.c.id, _MESSAGES.c.step == step)
+    statement = (
+        sa.select(found, _MESSAGES.c.id)
+        .select_from(found.join(_ENROLMENTS, _enrolled(found, plan), isouter=not follows).outerjoin(_MESSAGES, message))
+        .where(sa.or_(_MESSAGES.c.id.is_(None), to_move))
+    )
+    yield from _in_chunks(session, statement)
+
+
+def backlog(session: Session, occasions: Occasions, plan: Plan) -> Iterator[list[Due]]:
+    """Yield, in chunks, the latest step of each occasion that is not enrolled, the most recent first."""
+    latest = _latest(occasions)
+    statement = (
+        sa.select(*(latest.c[name] for name in Due._fields[:-1]), sa.null())
+        .select_from(latest.outerjoin(_ENROLMENTS, _enrolled(latest, plan)))
+        .where(latest.c.rank == 1, _ENROLMENTS.c.id.is_(None))
+        .order_by(latest.c.due.desc(), latest.c.uid)
+    )
+    yield from _in_chunks(session, statement)
+
+
+def count_enrolled(session: Session, occasions: Occasions, plan: Plan) -> int:
+    """Return how many of these occasions are enrolled already."""
+    latest = _latest(occasions)
+    joined = latest.join(_ENROLMENTS, _enrolled(latest, plan))
+    statement = sa.select(sa.func.count()).select_from(joined).where(latest.c.rank == 1)
+    return session.connection().execute(statement).scalar_one()
+
+
+def count(session: Session, occasions: Occasions) -> int:
+    """Return how many occasions there are, each with all its steps as one."""
+    latest = _latest(occasions)
+    statement = sa.select(sa.func.count()).select_from(latest).where(latest.c.rank == 1)
+    return session.connection().execute(statement).scalar_one()
+
+
+def ask(session: Session, occasions: Occasions) -> list[Due]:
+    """Return the occasions as they are, planned or not."""
+    return [Due._make((*row, None)) for row in session.connection().execute(occasions)]
+
+
+def plan_messages(session: Session, plan: Plan, new: Sequence[NewMessage]) -> int:
+    """Enrol the customers and plan the messages that do not exist yet; return how many are new.
+
+    A message that is too late already is recorded as expired, so that the log says what became of the occasion.
+    """
+    ids = _enrol(session, plan, [message.occasion for message in new])
+    rows = [_message(plan, message, ids[message.occasion.uid, message.occasion.occasion]) for message in new]
+    insert_new(session, _MESSAGES, rows, conflict=["message_id"])
+    return _note_planned(session, plan.now, [message.message_id for message in new])
+
+
+def move_messages(session: Session, rows: Sequence[dict[str, object]]) -> None:
+    """Give unsent messages the due day that a correction of the data has given their occasion."""
+    change(session, _MESSAGES, rows)
+
+
+def planned(session: Session, ids: Sequence[int]) -> list[Planned]:
+    """Return these messages with their occasions."""
+    statement = _planned().where(_MESSAGES.c.id.in_(ids))
+    return [Planned(*row) for row in session.connection().execute(statement)]
+
+
+def waiting(session: Session, plan: Plan) -> Iterator[list[Planned]]:
+    """Yield, in chunks, the campaign's messages that are planned and not yet claimed."""
+    # Spelled as in the queue's partial index, so that only open messages are read.
+    is_open: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
+    mine = (_MESSAGES.c.campaign == plan.campaign, _MESSAGES.c.rehearsal == plan.rehearsal)
+    last = 0
+    while True:
+        select = _planned().where(is_open, _MESSAGES.c.state == State.PLANNED, *mine, _MESSAGES.c.id > last)
+        found = session.connection().execute(select.order_by(_MESSAGES.c.id).limit(ROWS_AT_ONCE)).all()
+        if not found:
+            return
+        last = found[-1].id
+        yield [Planned(*row) for row in found]
+
+
+def _planned() -> sa.Select[Any]:
+    return (
+        sa.select(
+            _MESSAGES.c.id,
+            _MESSAGES.c.step,
+            _MESSAGES.c.due,
+            _MESSAGES.c.customer_id,
+            _ENROLMENTS.c.customer_uid,
+            _ENROLMENTS.c.occasion,
+            _PEOPLE.c.timezone,
+        )
+        .join(_ENROLMENTS, _ENROLMENTS.c.id == _MESSAGES.c.enrolment_id)
+        .join(_PEOPLE, _PEOPLE.c.id == _MESSAGES.c.customer_id)
+    )
+
+
+def _latest(occasions: Occasions) -> sa.Subquery:
+    found = occasions.subquery("due")
+    newest = (found.c.due.desc(), found.c.step_index.desc())
+    rank = sa.func.row_number().over(partition_by=(found.c.uid, found.c.occasion), order_by=newest)
+    return sa.select(found, rank.label("rank")).subquery("latest")
+
+
+def _enrolled(found: sa.FromClause, plan: Plan) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _ENROLMENTS.c.campaign == plan.campaign,
+        _ENROLMENTS.c.customer_uid == found.c.uid,
+        _ENROLMENTS.c.occasion == found.c.occasion,
+        _ENROLMENTS.c.rehearsal == plan.rehearsal,
+    )
+
+
+def _in_chunks(session: Session, statement: sa.Select[Any]) -> Iterator[list[Due]]:
+    streaming = {"yield_per": ROWS_AT_ONCE}
+    for part in session.connection().execute(statement, execution_options=streaming).partitions():
+        yield [Due(*row) for row in part]
+
+
+def _enrol(session: Session, plan: Plan, occasions: Sequence[Due]) -> dict[tuple[str, str], int]:
+    rows = [
+        {
+            "campaign": plan.campaign,
+            "customer_id": due.customer_id,
+            "customer_uid": due.uid,
+            "occasion": due.occasion,
+            "rehearsal": plan.rehearsal,
+            "purchase_id": due.purchase_id,
+            "service_item_id": due.service_item_id,
+            "created_at": plan.now,
+        }
+        for due in occasions
+    ]
+    insert_new(session, _ENROLMENTS, rows, conflict=["campaign", "customer_uid", "occasion", "rehearsal"])
+    columns = (_ENROLMENTS.c.customer_uid, _ENROLMENTS.c.occasion, _ENROLMENTS.c.id)
+    mine = (_ENROLMENTS.c.campaign == plan.campaign, _ENROLMENTS.c.rehearsal == plan.rehearsal)
+    found: dict[tuple[str, str], int] = {}
+    for part in chunks(sorted({due.uid for due in occasions})):
+        select = sa.select(*columns).where(*mine, _ENROLMENTS.c.customer_uid.in_(part))
+        found |= {(uid, occasion): key for uid, occasion, key in session.connection().execute(select)}
+    return found
+
+
+def _message(plan: Plan, new: NewMessage, enrolment: int) -> dict[str, object]:
+    too_late = new.expires_at <= plan.now
+    return {
+        "message_id": new.message_id,
+        "enrolment_id": enrolment,
+        "customer_id": new.occasion.customer_id,
+        "address_id": new.occasion.address_id,
+        "campaign": plan.campaign,
+        "step": new.step,
+        "step_index": new.occasion.step_index,
+        "kind": plan.kind,
+        "on_doubt": plan.on_doubt,
+        "rehearsal": plan.rehearsal,
+        "due": new.due,
+        "send_after": new.send_after,
+        "expires_at": new.expires_at,
+        "planned_at": plan.now,
+        "state": State.EXPIRED if too_late else State.PLANNED,
+        "reason": Reason.TOO_LATE if too_late else None,
+        "campaign_hash": plan.campaign_hash,
+    } | _NOTHING_YET
+
+
+_NOTHING_YET = {
+    "detail": "",
+    "evidence": "",
+    "language": "",
+    "template_hash": "",
+    "owner": "",
+    "fence": 0,
+    "attempts": 0,
+    "provider": "",
+    "provider_id": "",
+    "subject": "",
+}
+
+
+def _note_planned(session: Session, now: datetime, message_ids: Sequence[str]) -> int:
+    """Write the first events of the messages that have none: those that were planned just now."""
+    untold = ~sa.select(_EVENTS.c.id).where(_EVENTS.c.message == _MESSAGES.c.id).exists()
+    events: list[dict[str, object]] = []
+    new = 0
+    for part in chunks(message_ids):
+        select = sa.select(_MESSAGES.c.id, _MESSAGES.c.state).where(_MESSAGES.c.message_id.in_(part), untold)
+        for key, state in session.connection().execute(select).all():
+            new += 1
+            events.append(_event(key, now, "", State.PLANNED))
+            if state == State.EXPIRED:
+                events.append(_event(key, now, State.PLANNED, State.EXPIRED, Reason.TOO_LATE))
+    messages.note_events(session, events)
+    return new
+
+
+def _event(message: int, now: datetime, before: str, after: str, reason: str = "") -> dict[str, object]:
+    row = {"message": message, "at": now, "before": str(before), "after": str(after), "actor": "planner"}
+    return row | {"reason": str(reason), "detail": "", "fence": 0}

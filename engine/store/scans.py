@@ -1,0 +1,100 @@
+"""What planning remembers between two scans: since when a campaign is on, and how far it has been planned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain.scanning import Scanned
+from engine.store.tables import CampaignState, Customer, Scan
+from engine.store.upsert import insert_new, put
+
+_STATES: sa.Table = CampaignState.__table__  # type: ignore[attr-defined]
+_SCANS: sa.Table = Scan.__table__  # type: ignore[attr-defined]
+_PEOPLE: sa.Table = Customer.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A campaign as the daemon sees its file today."""
+
+    campaign: str
+    enabled: bool
+    trigger_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Since when a campaign is on, and when its trigger was last edited."""
+
+    enabled: bool
+    enabled_on: date
+    trigger_hash: str
+    edited_on: date | None
+
+
+def known(session: Session, campaign: str, *, rehearsal: bool) -> Known | None:
+    """Return what the store knows of a campaign, or None for one it has never seen."""
+    columns = (_STATES.c.enabled, _STATES.c.enabled_on, _STATES.c.trigger_hash, _STATES.c.edited_on)
+    row = session.connection().execute(sa.select(*columns).where(*_is(campaign, rehearsal))).first()
+    return Known(*row) if row else None
+
+
+def note_sight(session: Session, sight: Sight, *, rehearsal: bool, today: date, now: datetime) -> None:
+    """Note a campaign's file: new, switched on again, switched off, or with another trigger. Writes only changes."""
+    before = known(session, sight.campaign, rehearsal=rehearsal)
+    if before is None:
+        row = {"campaign": sight.campaign, "rehearsal": rehearsal, "enabled": sight.enabled, "enabled_on": today}
+        row |= {"trigger_hash": sight.trigger_hash, "edited_on": None, "seen_at": now}
+        insert_new(session, _STATES, [row], conflict=["campaign", "rehearsal"])
+        return
+    changes: dict[str, object] = {}
+    if before.enabled != sight.enabled:
+        changes["enabled"] = sight.enabled
+    if sight.enabled and not before.enabled:
+        changes["enabled_on"] = today
+    if before.trigger_hash != sight.trigger_hash:
+        changes |= {"trigger_hash": sight.trigger_hash, "edited_on": today}
+    if changes:
+        update = sa.update(_STATES).where(*_is(sight.campaign, rehearsal)).values(**changes, seen_at=now)
+        session.connection().execute(update)
+
+
+def note_gone(session: Session, present: Collection[str], *, rehearsal: bool, now: datetime) -> None:
+    """Note that campaigns whose file is gone are off, so that they start anew when it comes back."""
+    gone = sa.and_(_STATES.c.rehearsal == rehearsal, _STATES.c.enabled, _STATES.c.campaign.not_in(sorted(present)))
+    found = session.connection().execute(sa.select(_STATES.c.campaign).where(gone)).first()
+    if found is not None:
+        session.connection().execute(sa.update(_STATES).where(gone).values(enabled=False, seen_at=now))
+
+
+def scanned(session: Session, campaign: str, zone: str, *, rehearsal: bool) -> Scanned | None:
+    """Return how far a campaign has been planned in a time zone, or None if never."""
+    place = (_SCANS.c.campaign == campaign, _SCANS.c.zone == zone, _SCANS.c.rehearsal == rehearsal)
+    columns = (_SCANS.c.last_day, _SCANS.c.window_day, _SCANS.c.data_version)
+    row = session.connection().execute(sa.select(*columns).where(*place)).first()
+    return Scanned(*row) if row else None
+
+
+def note_scan(session: Session, campaign: str, zone: str, done: Scanned, *, rehearsal: bool) -> None:
+    """Note how far a campaign has been planned."""
+    row = {"campaign": campaign, "zone": zone, "rehearsal": rehearsal, "last_day": done.last_day}
+    row |= {"window_day": done.window_day, "data_version": done.data_version}
+    put(session, _SCANS, [row], conflict=["campaign", "zone", "rehearsal"])
+
+
+def zones(session: Session) -> Iterator[str]:
+    """Yield the time zones customers live in, "" for the shop's first: one step down the index for each."""
+    zone: str | None = ""
+    while zone is not None:
+        yield zone
+        later = sa.select(sa.func.min(_PEOPLE.c.timezone)).where(_PEOPLE.c.timezone > zone)
+        zone = session.connection().execute(later).scalar_one()
+
+
+def _is(campaign: str, rehearsal: bool) -> tuple[sa.ColumnElement[bool], ...]:
+    return (_STATES.c.campaign == campaign, _STATES.c.rehearsal == rehearsal)
