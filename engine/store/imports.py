@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.store.tables import ImportRun
+from engine.store.tables import ConsentEvent, ImportRun
+from engine.store.upsert import chunks
 
+_EVENT: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _RUN: sa.Table = ImportRun.__table__  # type: ignore[attr-defined]
 
 RUNNING = "running"
@@ -88,3 +91,13 @@ def last_good(session: Session, what: str) -> datetime | None:
     query = sa.select(sa.func.max(_RUN.c.at)).where(_RUN.c.what == what, _RUN.c.good.is_(True))
     found: datetime | None = session.connection().execute(query).scalar_one_or_none()
     return found
+
+
+def known_events(session: Session, fingerprints: Sequence[str]) -> set[str]:
+    """Return which of these consent events are recorded already."""
+    column = _EVENT.c.fingerprint
+    return {
+        found
+        for part in chunks(fingerprints)
+        for found in session.connection().execute(sa.select(column).where(column.in_(part))).scalars()
+    }

@@ -1,0 +1,182 @@
+"""Consents and suppressions on their way in. An import never makes proof it was not given, and never lifts a "no"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlmodel import Session
+
+from engine.config import Config
+from engine.domain import addresses as forms
+from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, ConsentState
+from engine.domain.words import Reason
+from engine.sources.rows import ConsentRow, SuppressionRow
+from engine.steps.arriving import Asked, Checked, Counts, Shop
+from engine.steps.spooling import FirstSeen, Rows
+from engine.steps.subscribing import record
+from engine.steps.suppressing import Ledger, keep
+from engine.store import addresses, imports, people, suppressions
+from engine.store.consents import NewConsent
+from engine.store.database import Database
+from engine.store.suppression_log import SuppressionLog
+from engine.store.suppressions import NewSuppression
+
+_ACTOR = "import"
+_FOR_ADVERTISING = frozenset({Reason.OBJECTION, Reason.COMPLAINT, Reason.WITHDRAWN})
+_REASONS = _FOR_ADVERTISING | {Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK}
+
+
+def _ledger(shop: Shop) -> Ledger:
+    return Ledger(shop.keyring, SuppressionLog.beside(shop.database, shop.home))
+
+
+class ConsentsImport:
+    """The rows of a consents file: events that are added once and never change."""
+
+    def __init__(self, shop: Shop, asked: Asked) -> None:
+        self._asked, self._ledger = asked, _ledger(shop)
+        self._wordings = wordings_of(shop.config)
+        self._unproven, self._narrowed = Rows(), Rows()
+
+    def check(self, session: Session, rows: Sequence[ConsentRow]) -> Checked:  # noqa: ARG002  (asks the config only)
+        """Decide which confirmations are proven; the others are kept as what they are."""
+        return Checked(ready=[self._taken(row) for row in rows])
+
+    def _taken(self, row: ConsentRow) -> dict[str, object]:
+        state, kinds = ConsentState(row.state), frozenset(kind.lower() for kind in row.kinds)
+        proven = is_proven(row, self._wordings)
+        if proven and (wider := kinds - self._wordings[row.wording]):
+            kinds -= wider
+            self._narrowed.add(row.line)
+        if state is ConsentState.WITHDRAWN and not kinds <= KINDS.keys():
+            kinds = frozenset()  # a withdrawal of something we do not know by name takes everything back
+        if state in (ConsentState.CONFIRMED, ConsentState.CLAIMED) and not proven:
+            self._unproven.add(row.line)
+        return {
+            "email": row.email,
+            "state": state,
+            "at": row.at,
+            "kinds": kinds,
+            "wording": row.wording,
+            "requested_at": row.requested_at,
+            "source": row.source,
+            "proof": row.proof,
+            "proven": proven,
+        }
+
+    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
+        """Need not know whose rows could not be read."""
+
+    def agree(self, database: Database) -> None:
+        """Take any file."""
+
+    def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
+        """Append what is not there yet; every "no" goes to the suppressions and their log as well."""
+        mailboxes = addresses.find_or_add(session, [str(row["email"]) for row in ready], self._asked.now)
+        events: dict[str, NewConsent] = {}
+        for row in ready:
+            values = {name: value for name, value in row.items() if name != "email"}
+            event = NewConsent(address_id=mailboxes[forms.exact(str(row["email"]))], **values)  # type: ignore[arg-type]
+            events[event.fingerprint] = event
+        known = imports.known_events(session, list(events))
+        new = [event for fingerprint, event in events.items() if fingerprint not in known]
+        created = record(session, self._ledger, new, self._asked.now, _ACTOR)
+        return Counts(created=created, unchanged=len(ready) - created)
+
+    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
+        """Have nothing to finish."""
+        return 0
+
+    def warnings(self) -> list[str]:
+        """Say which consents permit nothing, and which were cut down to what their wording names."""
+        said = []
+        if self._unproven.count:
+            said.append(
+                f"{self._unproven.count} consents are kept without proof and permit nothing (rows {self._unproven}): a "
+                "confirmed consent needs at, requested_at, source, proof, and a wording declared in [wording.ID]."
+            )
+        if self._narrowed.count:
+            said.append(
+                f"{self._narrowed.count} consents name kinds that their wording does not; those kinds were left out "
+                f"(rows {self._narrowed})."
+            )
+        return said
+
+
+class SuppressionsImport:
+    """The rows of a suppressions file: addresses nobody may write to."""
+
+    def __init__(self, shop: Shop, asked: Asked) -> None:
+        self._asked, self._ledger, self._first = asked, _ledger(shop), FirstSeen()
+
+    def check(self, session: Session, rows: Sequence[SuppressionRow]) -> Checked:  # noqa: ARG002
+        """Refuse an address that is there twice."""
+        checked = Checked()
+        for row in rows:
+            line = self._first.note(f"{forms.exact(row.email)} {row.reason.lower()}", row.line)
+            if line:
+                reason = f"row {line} names the same address and was taken"
+                checked.refused.append(row.refusal("email", reason, row.email))
+            else:
+                checked.ready.append((row.email, _reason(row.reason), row.at, row.reason or "import"))
+        return checked
+
+    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
+        """Need not know whose rows could not be read."""
+
+    def agree(self, database: Database) -> None:
+        """Take any file."""
+
+    def write(self, session: Session, ready: Sequence[tuple[str, Reason, object, str]]) -> Counts:
+        """Keep each "no" that does not stand already."""
+        emails = {forms.exact(email): email for email, *_ in ready}
+        addresses.lock(session, people.mailboxes_like(session, emails.values()))
+        known = addresses.find(session, list(emails))
+        new = [self._suppression(row, known) for row in ready]
+        standing = suppressions.blocks(session, {one.hashes.exact for one in new})
+        fresh = [
+            one
+            for one in new
+            if not any(
+                (block.reason, block.scope) == (one.reason, one.scope) for block in standing.get(one.hashes.exact, ())
+            )
+        ]
+        created = keep(session, self._ledger, fresh)
+        return Counts(created=created, unchanged=len(ready) - created)
+
+    def _suppression(self, row: tuple[str, Reason, object, str], known: Mapping[str, int]) -> NewSuppression:
+        email, reason, at, source = row
+        return NewSuppression(
+            suppressions.address_hashes(self._ledger.keyring, email),
+            ADVERTISING if reason in _FOR_ADVERTISING else EVERYTHING,
+            reason,
+            at or self._asked.now,  # type: ignore[arg-type]
+            source,
+            known.get(forms.exact(email)),
+        )
+
+    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
+        """Have nothing to finish."""
+        return 0
+
+    def warnings(self) -> list[str]:
+        """Have nothing to add."""
+        return []
+
+
+def wordings_of(config: Config) -> dict[str, frozenset[str]]:
+    """Return the kinds each declared wording names."""
+    return {name: frozenset(wording.kinds) for name, wording in config.wording.items()}
+
+
+def is_proven(row: ConsentRow, wordings: Mapping[str, frozenset[str]]) -> bool:
+    """Say whether a row brings everything a confirmed consent is proven by; `claimed` never does."""
+    if row.state != ConsentState.CONFIRMED or not (row.at and row.requested_at and row.source and row.proof):
+        return False
+    named = wordings.get(row.wording, frozenset())
+    return row.requested_at <= row.at and any(kind.lower() in named for kind in row.kinds)
+
+
+def _reason(text: str) -> Reason:
+    """Return the reason a row names; whatever else it says is the owner's own entry, which stops everything."""
+    return next((reason for reason in _REASONS if reason.value == text.strip().lower()), Reason.SUPPRESSED)

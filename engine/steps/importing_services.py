@@ -1,0 +1,122 @@
+"""Service items and visits on their way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlmodel import Session
+
+from engine.sources.rows import ServiceItemRow, VisitRow
+from engine.sources.tables import Refusal
+from engine.steps.arriving import Asked, Checked, Counts, Shop, look_up, owner_of
+from engine.steps.spooling import FirstSeen
+from engine.store import service_items
+from engine.store.database import Database
+
+_ITEM_FIELDS = (
+    "name",
+    "last_service_on",
+    "interval",
+    "next_service_on",
+    "booked_for",
+    "contract_ref",
+    "contract_from",
+    "contract_until",
+)
+_VISIT_FIELDS = ("next_service_on", "report_url")
+
+
+class ServiceItemsImport:
+    """The rows of a service-items file."""
+
+    def __init__(self, shop: Shop, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
+        self._asked, self._first = asked, FirstSeen()
+
+    def check(self, session: Session, rows: Sequence[ServiceItemRow]) -> Checked:
+        """Find each row's customer and refuse what is there twice."""
+        directory = look_up(session, rows)
+        checked = Checked()
+        for row in rows:
+            owner = owner_of(row, directory)
+            line = self._first.note(row.service_item_id, row.line)
+            if isinstance(owner, Refusal):
+                checked.refused.append(owner)
+            elif line:
+                reason = f"row {line} has the same service_item_id and was taken"
+                checked.refused.append(row.refusal("service_item_id", reason, row.service_item_id))
+            else:
+                checked.ready.append(_item(row, owner.id))
+        return checked
+
+    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
+        """Need not know whose rows could not be read."""
+
+    def agree(self, database: Database) -> None:
+        """Take any file."""
+
+    def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
+        """Write a batch; due days and cycles follow."""
+        written = service_items.write(session, ready, self._asked.now)
+        return Counts(written.created, written.updated, written.unchanged)
+
+    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
+        """Have nothing to finish."""
+        return 0
+
+    def warnings(self) -> list[str]:
+        """Have nothing to add."""
+        return []
+
+
+class VisitsImport:
+    """The rows of a visits file."""
+
+    def __init__(self, shop: Shop, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
+        self._asked, self._first = asked, FirstSeen()
+
+    def check(self, session: Session, rows: Sequence[VisitRow]) -> Checked:
+        """Find each row's item and refuse what is there twice."""
+        items = service_items.find_items(session, list({row.service_item_id for row in rows}))
+        checked = Checked()
+        for row in rows:
+            line = self._first.note(row.visit_id, row.line)
+            if row.service_item_id not in items:
+                reason = "no service item has this id; import the service items first"
+                checked.refused.append(row.refusal("service_item_id", reason, row.service_item_id))
+            elif line:
+                reason = f"row {line} has the same visit_id and was taken"
+                checked.refused.append(row.refusal("visit_id", reason, row.visit_id))
+            else:
+                checked.ready.append(_visit(row, items[row.service_item_id]))
+        return checked
+
+    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
+        """Need not know whose rows could not be read."""
+
+    def agree(self, database: Database) -> None:
+        """Take any file."""
+
+    def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
+        """Write a batch; the items' next dates and cycles follow."""
+        written = service_items.write_visits(session, ready, self._asked.now)
+        return Counts(written.created, written.updated, written.unchanged)
+
+    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
+        """Have nothing to finish."""
+        return 0
+
+    def warnings(self) -> list[str]:
+        """Have nothing to add."""
+        return []
+
+
+def _item(row: ServiceItemRow, customer: int) -> dict[str, object]:
+    values = {name: getattr(row, name) for name in _ITEM_FIELDS if name in row.given}
+    if "item_type" in row.given:
+        values["item_type"] = row.item_type.lower()
+    return {"service_item_id": row.service_item_id, "customer_id": customer, **values}
+
+
+def _visit(row: VisitRow, item: int) -> dict[str, object]:
+    values = {name: getattr(row, name) for name in _VISIT_FIELDS if name in row.given}
+    return {"visit_id": row.visit_id, "service_item_id": item, "done_on": row.done_on, **values}
