@@ -42,7 +42,7 @@ RESERVED: dict[tuple[str, ...], str] = {
 }
 """Keys that are spoken for, and answered with "not in this version"."""
 RESERVED_TRIGGERS = ("nth_purchase", "anniversary", "date", "consent_confirmed", "survey_answer", "visit_done")
-RESERVED_VALUES: dict[tuple[str, ...], tuple[str, ...]] = {("trigger",): RESERVED_TRIGGERS}
+RESERVED_VALUES: dict[tuple[str, ...], tuple[str, ...]] = {("trigger", "on"): RESERVED_TRIGGERS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,10 @@ def examine_config(path: Path, environ: Mapping[str, str]) -> tuple[Config | Non
         source = TomlSource.read(path, say)
     except Invalid as invalid:
         return None, invalid.findings
+    if not source.data:
+        return None, [
+            source.finding("E102", say("this file is empty"), help=say("config.example.toml shows every key"))
+        ]
     home = path.absolute().parent
     data, secrets = overlay(source, Config, environ, home, say)
     reader = Reader(source, Config, say, RESERVED, RESERVED_VALUES, PREFIX)

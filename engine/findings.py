@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.domain.grammar import GrammarError, quoted
+from engine.domain.permission import KINDS
 from engine.errors import Finding
 from engine.mistakes import describe
 from engine.model_keys import fields_at, tables_with
@@ -31,18 +32,34 @@ class Reader:
 
 def find_mistakes(reader: Reader, error: ValidationError) -> list[Finding]:
     """Return a finding for each mistake, in the order of the file."""
-    found = [_finding(reader, detail) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    meant = _meant(reader, details)
+    found = [_finding(reader, detail) for detail in details if _missing_key(reader, detail) not in meant]
     unique = {(finding.line, finding.column, finding.code, finding.message): finding for finding in found}
     return sorted(unique.values(), key=lambda finding: (finding.line, finding.column))
+
+
+def _meant(reader: Reader, details: list[ErrorDetails]) -> set[Loc]:
+    """Return the keys that unknown ones were probably meant to be: naming these as missing, too, would confuse."""
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    named = [(loc[:-1], nearest(str(loc[-1]), fields_at(reader.model, loc[:-1]))) for loc in unknown]
+    return {(*settle(reader.source.data, table), key) for table, key in named if key}
+
+
+def _missing_key(reader: Reader, detail: ErrorDetails) -> Loc | None:
+    loc = detail["loc"]
+    return (*settle(reader.source.data, loc[:-1]), loc[-1]) if detail["type"] == "missing" else None
 
 
 def _finding(reader: Reader, detail: ErrorDetails) -> Finding:
     loc = detail["loc"]
     place = settle(reader.source.data, loc)
+    if detail["type"] == "union_tag_invalid":
+        place = (*place, "on")
     if detail["type"] == "extra_forbidden":
         return _unknown_key(reader, loc, (*settle(reader.source.data, loc[:-1]), loc[-1]))
-    if _is_reserved_value(reader, place, detail["input"]):
-        return _not_yet(reader, place, quoted(str(detail["input"])), key=False)
+    if _is_reserved_value(reader, place):
+        return _not_yet(reader, place, quoted(str(_at(reader, place))), key=False)
     if detail["type"] == "missing":
         return _missing(reader, settle(reader.source.data, loc[:-1]), str(loc[-1]))
     return _wrong_value(reader, detail, place)
@@ -61,18 +78,16 @@ def _unknown_key(reader: Reader, loc: Loc, place: Loc) -> Finding:
 def _misplaced(reader: Reader, place: Loc) -> Finding | None:
     """Say of a key that is right elsewhere where it belongs; the likeliest slip is a top key below a [table]."""
     say, key = reader.say, str(place[-1])
-    if len(place) == 1:
-        homes = tables_with(reader.model, key)
-        if not homes:
-            return None
-        message = say("%(key)s belongs below [%(table)s]", key=key, table=homes[0])
-        return reader.source.finding("E106", message, place, key=True)
-    if key not in fields_at(reader.model, ()):
-        return None
     table = ".".join(str(part) for part in place[:-1] if isinstance(part, str))
-    message = say("%(key)s stands below [%(table)s] and so belongs to it", key=key, table=table)
-    remedy = say("move the line up, before the first line with a [bracket]")
-    return reader.source.finding("E106", message, place, key=True, help=remedy)
+    if table and key in fields_at(reader.model, ()):
+        message = say("%(key)s stands below [%(table)s] and so belongs to it", key=key, table=table)
+        remedy = say("move the line up, before the first line with a [bracket]")
+        return reader.source.finding("E106", message, place, key=True, help=remedy)
+    homes = tables_with(reader.model, key)
+    if not homes or table in homes:
+        return None
+    message = say("%(key)s belongs below [%(table)s]", key=key, table=homes[0])
+    return reader.source.finding("E106", message, place, key=True)
 
 
 def _unknown(reader: Reader, key: str, place: Loc, allowed: list[str]) -> Finding:
@@ -99,6 +114,8 @@ def _allowed(reader: Reader, loc: Loc, place: Loc) -> list[str]:
 def _missing(reader: Reader, table: Loc, key: str) -> Finding:
     say = reader.say
     name = ".".join(str(part) for part in table if isinstance(part, str))
+    if not table and key == "kind":
+        return _no_kind(reader)
     if not table:
         return reader.source.finding("E102", say("`%(key)s` is missing", key=key))
     if not _in_file(reader, table):
@@ -106,6 +123,17 @@ def _missing(reader: Reader, table: Loc, key: str) -> Finding:
         return reader.source.finding("E102", message)
     message = say("`%(key)s` is missing in [%(table)s]", key=key, table=name)
     return reader.source.finding("E102", message, table, key=True)
+
+
+def _no_kind(reader: Reader) -> Finding:
+    """Ask what the mail is before the law, with the answers that are likely for its trigger."""
+    say, trigger = reader.say, _at(reader, ("trigger", "on"))
+    if trigger == "service_due":
+        remedy = say('kind = "contract_appointment" (the customer has a contract) or "service_reminder" (advertising)')
+    else:
+        likely = {"birthday": "birthday", "lapsed": "winback", "purchase": "thank_you"}.get(str(trigger))
+        remedy = f'kind = "{likely}"' if likely else say("allowed: %(words)s", words=", ".join(KINDS))
+    return reader.source.finding("L101", say("what is this mail before the law? `kind` is missing"), help=remedy)
 
 
 def _wrong_value(reader: Reader, detail: ErrorDetails, place: Loc) -> Finding:
@@ -129,11 +157,10 @@ def _reserved(reader: Reader, place: Iterable[str | int]) -> str:
     return reader.reserved.get(tuple(str(part) for part in place if isinstance(part, str)), "")
 
 
-def _is_reserved_value(reader: Reader, place: Loc, value: object) -> bool:
+def _is_reserved_value(reader: Reader, place: Loc) -> bool:
     path = [str(part) for part in place if isinstance(part, str)]
     words = next((words for key, words in reader.reserved_values.items() if _matches(key, path)), ())
-    word = value.get("on") if isinstance(value, Mapping) else value
-    return word in words
+    return _at(reader, place) in words
 
 
 def _matches(pattern: tuple[str, ...], path: list[str]) -> bool:
@@ -141,13 +168,18 @@ def _matches(pattern: tuple[str, ...], path: list[str]) -> bool:
 
 
 def _in_file(reader: Reader, place: Loc) -> bool:
+    return _at(reader, place) is not None
+
+
+def _at(reader: Reader, place: Loc) -> Any:
+    """Return what stands at a place of the file, or None: TOML has no empty value."""
     here: Any = reader.source.data
     for part in place:
         try:
             here = here[part]
         except (KeyError, IndexError, TypeError):
-            return False
-    return True
+            return None
+    return here
 
 
 def settle(data: Any, loc: Loc) -> Loc:

@@ -86,9 +86,8 @@ def _choice(detail: ErrorDetails, say: Say) -> Described:
     context: dict[str, Any] = detail.get("ctx", {})
     expected = str(context.get("expected") or context.get("expected_tags", ""))
     allowed = [word.strip("'\" ") for word in expected.replace(" or ", ", ").split(", ")]
-    shown = quoted(str(detail["input"] if "tag" not in context else context["tag"]))
-    message = say("%(value)s is not one of the allowed values", value=shown)
     word = context.get("tag") or detail["input"]
+    message = say("%(value)s is not one of the allowed values", value=quoted(str(word)))
     meant = suggest(word, allowed, say) if isinstance(word, str) else ""
     listed = say("allowed: %(words)s", words=", ".join(f'"{word}"' for word in allowed))
     return "E103", message, f"{meant} · {listed}" if meant else listed

@@ -46,7 +46,7 @@ def explain_fault(file: str, text: str, fault: Exception, repeats: Callable[[], 
     if repeated:
         return _said_twice(file, repeated[0], say)
     line, column = _place(text, found)
-    message, remedy = _reason(text.split("\n")[line - 1], str(fault)[: found.start()], say)
+    (message, remedy), column = _reason(text.split("\n")[line - 1], column, str(fault)[: found.start()], say)
     return Finding(file, line, column, "E004", message, remedy)
 
 
@@ -91,23 +91,22 @@ def _deepest_line(text: str) -> int:
     return 1
 
 
-def _reason(line: str, fault: str, say: Say) -> Remark:
-    """Return what is wrong with this line and how to mend it."""
+def _reason(line: str, column: int, fault: str, say: Say) -> tuple[Remark, int]:
+    """Return what is wrong with this line and how to mend it, and the column it begins at."""
+    key = re.match(r"\s*\[{0,2}\s*([^\s=\[\]\"'#.]+)", line)
+    if key and (remark := _key_remark(key[1], say)):
+        return remark, key.start(1) + 1
     value = re.match(r"\s*[^=#]+=\s*(.*)$", line)
-    return (
-        _key_remark(line, say)
-        or (_value_remark(value[1], say) if value else None)
-        or _text_remark(fault, say)
-        or (say("this is not TOML: %(fault)s", fault=fault), "")
-    )
+    if value and (remark := _value_remark(value[1], say)):
+        return remark, value.start(1) + 1
+    return _text_remark(fault, say) or (say("this is not TOML: %(fault)s", fault=fault), ""), column
 
 
-def _key_remark(line: str, say: Say) -> Remark | None:
-    found = re.match(r"\s*\[{0,2}\s*([^\s=\[\]\"'#.]+)", line)
-    if not found or found[1].isascii() or any(letter in _TYPOGRAPHIC for letter in found[1]):
+def _key_remark(key: str, say: Say) -> Remark | None:
+    if key.isascii() or any(letter in _TYPOGRAPHIC for letter in key):
         return None
-    message = say("`%(key)s` needs quotes: a key with letters beyond a to z is written in quotes", key=found[1])
-    return message, f'"{found[1]}" = …'
+    message = say("`%(key)s` needs quotes: a key with letters beyond a to z is written in quotes", key=key)
+    return message, f'"{key}" = …'
 
 
 def _value_remark(value: str, say: Say) -> Remark | None:
