@@ -1,0 +1,149 @@
+"""Turns a finished template into one that runs: checked, its constants folded in, its links guarded, compiled once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Template, TemplateSyntaxError, nodes
+from jinja2 import TemplateError as JinjaError
+from jinja2.exceptions import SecurityError
+
+from engine.errors import Finding, TemplateError
+from engine.rendering.checking import Checker
+from engine.rendering.environment import URL_FILTER, Sandbox
+from engine.rendering.masking import Revealed
+
+_LINK_START = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']?\s*$", re.IGNORECASE)
+_LINK = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
+_GOOD_LINK = re.compile(r"https?://|mailto:|tel:|\{\{|#", re.IGNORECASE)
+LONGEST_OUTPUT = 1_000_000
+
+
+class Faulty(Exception):
+    """A template has faults; each is a finding at the author's file and line."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__()
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One template that runs, and where each of its lines comes from."""
+
+    template: Template
+    revealed: Revealed
+    name: str
+
+    def render(self, known: Mapping[str, object]) -> str:
+        """Render; tell an error at the author's file and line."""
+        try:
+            text = self.template.render(known)
+        except (JinjaError, ArithmeticError, TypeError, ValueError, RecursionError, AttributeError) as error:
+            raise self._told(error) from error
+        if len(text) > LONGEST_OUTPUT:
+            raise TemplateError(f"{self.name}: the mail is larger than 1 MB", "Shorten the template or its lists.")
+        return text
+
+    def _told(self, error: Exception) -> TemplateError:
+        file, line = self.revealed.place(_failing_line(error, self.template))
+        said = "this is not allowed" if isinstance(error, SecurityError) else ""
+        return TemplateError(f"{file}:{line}: {': '.join(filter(None, (said, str(error))))}", "See docs/campaigns.md.")
+
+
+def _failing_line(error: BaseException, template: Template) -> int:
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == template.filename:
+            line = trace.tb_lineno  # Jinja has rewritten the traceback: these are the template's own lines
+        trace = trace.tb_next
+    return line
+
+
+def compile_template(
+    environment: Sandbox,
+    name: str,
+    revealed: Revealed,
+    trigger: str,
+    constants: Mapping[str, Mapping[str, object]],
+) -> Compiled:
+    """Check and compile one template; raise Faulty with a finding per fault."""
+    try:
+        tree = environment.parse(revealed.source, name, name)
+    except (TemplateSyntaxError, ValueError, RecursionError) as error:
+        raise Faulty([_syntax(revealed, error)]) from error
+    faults = Checker(trigger).check(tree)
+    findings = [_at(revealed, fault.line, fault.code, fault.message, fault.help) for fault in faults]
+    findings += _bad_links(revealed) if name.endswith(".html") else []
+    if findings:
+        raise Faulty(findings)
+    _fold(tree, constants)
+    _guard_links(tree)
+    tree.set_environment(environment)
+    code = environment.compile(tree, name, name)
+    return Compiled(Template.from_code(environment, code, {}), revealed, name)
+
+
+def syntax_fault(environment: Sandbox, source: str, file: str, first_line: int) -> Finding | None:
+    """Return the first mistake in a template's own syntax, at its own line: before it is put into the layout."""
+    try:
+        environment.parse(source)
+    except TemplateSyntaxError as error:
+        return Finding(file, first_line + error.lineno - 1, 1, "T100", error.message or "the template cannot be read")
+    except (ValueError, RecursionError) as error:
+        return Finding(file, first_line, 1, "T100", f"the template cannot be read: {error}")
+    return None
+
+
+def _syntax(revealed: Revealed, error: Exception) -> Finding:
+    line = error.lineno if isinstance(error, TemplateSyntaxError) else 1
+    return _at(revealed, line, "T100", str(getattr(error, "message", "") or error), "")
+
+
+def _at(revealed: Revealed, line: int, code: str, message: str, help_: str) -> Finding:
+    file, number = revealed.place(line)
+    return Finding(file, number, 1 if number else 0, code, message, help_)
+
+
+def _bad_links(revealed: Revealed) -> list[Finding]:
+    found = (match for match in _LINK.finditer(revealed.source) if not _GOOD_LINK.match(match[1].strip() or "#"))
+    return [
+        _at(
+            revealed,
+            revealed.source.count("\n", 0, match.start()) + 1,
+            "T107",
+            f"a link must begin with https://, http://, mailto: or tel:, not {match[1][:40]!r}",
+            "In a mail there is no page a short link could start from.",
+        )
+        for match in found
+    ]
+
+
+def _fold(tree: nodes.Node, constants: Mapping[str, Mapping[str, object]]) -> None:
+    """Replace what is the same in every mail (`shop.name`) by its value, so that Jinja folds it into the text."""
+    for holder in [*tree.find_all(nodes.Node), tree]:
+        for key, value in holder.iter_fields():
+            if isinstance(value, list):
+                setattr(holder, key, [_folded(entry, constants) for entry in value])
+            elif isinstance(value, nodes.Node):
+                setattr(holder, key, _folded(value, constants))
+
+
+def _folded(value: object, constants: Mapping[str, Mapping[str, object]]) -> object:
+    if isinstance(value, nodes.Getattr) and isinstance(value.node, nodes.Name):
+        known = constants.get(value.node.name, {})
+        if known.get(value.attr):
+            return nodes.Const(known[value.attr], lineno=value.lineno)
+    return value
+
+
+def _guard_links(tree: nodes.Template) -> None:
+    """Let a value begin a link only if it is one: `href="{{ visit.report_url }}"` must not become javascript."""
+    for output in tree.find_all(nodes.Output):
+        before = ""
+        for index, child in enumerate(output.nodes):
+            if _LINK_START.search(before):
+                output.nodes[index] = nodes.Filter(child, URL_FILTER, [], [], None, None, lineno=child.lineno)
+            before = child.data if isinstance(child, nodes.TemplateData) else ""
