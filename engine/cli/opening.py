@@ -17,7 +17,7 @@ from engine.clock import Clock, stopped_at, system_clock
 from engine.errors import UsageError
 
 if TYPE_CHECKING:  # heavy: only a command that needs them pays for them
-    from engine.app import App
+    from engine.app import App, Premises
     from engine.config import Config
     from engine.store.database import Database
 
@@ -64,6 +64,18 @@ def opened_store(ctx: typer.Context) -> Iterator[tuple[Config, Database]]:
         yield config, database
     finally:
         database.close()
+
+
+@contextmanager
+def opened_premises(ctx: typer.Context) -> Iterator[Premises]:
+    """Lend the store and the keys: whoever objects is heard even where a campaign or a template is broken."""
+    from engine.app import open_premises
+
+    shop = open_premises(read_config(ctx), system_clock)
+    try:
+        yield shop
+    finally:
+        shop.database.close()
 
 
 def spoken(config: Config) -> Translate:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.opening import opened, spoken
+from engine.cli.opening import opened, opened_store, spoken
 from engine.cli.output import local_time, print_json, say
-from engine.errors import NothingFound, ProviderRefused, UsageError
+from engine.errors import ConfigError, NothingFound, ProviderRefused, UsageError
 
 if TYPE_CHECKING:
     from engine.app import App
+    from engine.config import Config
     from engine.steps.passing import PassReport
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -93,52 +94,60 @@ def run(
 
 def pause(ctx: typer.Context, campaign: _Campaign = None, everything: _All = False, as_json: _Json = False) -> None:
     """Stop a campaign's mails, or all of them, until `resume`. What is under way is finished."""
+    from engine.clock import system_clock
     from engine.store import pauses
 
-    with opened(ctx) as app:
-        name = _meant(app, campaign, everything=everything)
-        with app.database.write() as session:
-            changed = pauses.pause(session, name, app.clock())
-        _answer(app, {"paused": name, "changed": changed}, as_json=as_json)
+    with opened_store(ctx) as (config, database):
+        name = _meant(config, campaign, everything=everything)
+        with database.write() as session:
+            changed = pauses.pause(session, name, system_clock())
+    _answer(config, {"paused": name, "changed": changed}, as_json=as_json)
 
 
 def resume(ctx: typer.Context, campaign: _Campaign = None, everything: _All = False, as_json: _Json = False) -> None:
     """Let a paused campaign go on, or all of them; with --all a stopped provider is tried again too."""
     from engine.store import budgets, pauses
 
-    with opened(ctx) as app:
-        name = _meant(app, campaign, everything=everything)
-        with app.database.write() as session:
+    with opened_store(ctx) as (config, database):
+        name = _meant(config, campaign, everything=everything)
+        with database.write() as session:
             changed = bool(pauses.resume_all(session)) if everything else pauses.resume(session, name)
             if everything:
-                budgets.lift_stop(session, app.provider.name)
-        _answer(app, {"resumed": name, "changed": changed}, as_json=as_json)
+                budgets.lift_stop(session, config.provider.use)
+    _answer(config, {"resumed": name, "changed": changed}, as_json=as_json)
 
 
-def _meant(app: App, campaign: str | None, *, everything: bool) -> str:
+def _meant(config: Config, campaign: str | None, *, everything: bool) -> str:
     """Return the campaign's id, or the word for all of them."""
     from engine.store.pauses import ALL
     from engine.toml_source import suggest
 
+    names = _campaign_ids(config)
+    there_are = f"There are: {', '.join(names)}."
     if (campaign is None) != everything:
-        raise UsageError(
-            "Name one campaign, or say --all.", f"There are: {', '.join(one.id for one in app.campaigns)}."
-        )
+        raise UsageError("Name one campaign, or say --all.", there_are)
     if campaign is None:
         return ALL
-    if app.campaign(campaign) is None:
-        names = [one.id for one in app.campaigns]
-        raise NothingFound(
-            f'There is no campaign "{campaign}".', suggest(campaign, names) or f"There are: {', '.join(names)}."
-        )
+    if names and campaign not in names:
+        raise NothingFound(f'There is no campaign "{campaign}".', suggest(campaign, names) or there_are)
     return campaign
 
 
-def _answer(app: App, facts: dict[str, object], *, as_json: bool) -> None:
+def _campaign_ids(config: Config) -> list[str]:
+    """Return the campaigns there are; none where a file is broken: the brake must work even then."""
+    from engine.campaigns import load_campaigns
+
+    try:
+        return [campaign.id for campaign in load_campaigns(config.home / "campaigns", config)]
+    except ConfigError:
+        return []
+
+
+def _answer(config: Config, facts: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    _ = spoken(app.config)
+    _ = spoken(config)
     name = next(iter(facts.values()))
     what = _("All campaigns") if name == "*" else str(name)
     if "paused" in facts:

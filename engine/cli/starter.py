@@ -1,0 +1,182 @@
+"""What `init` and `demo` lay into a new folder: config.toml from the answers, shipped campaigns, templates."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.cli.opening import Translate
+from engine.errors import StoreError, UsageError
+
+TRADES: dict[str, tuple[str, ...]] = {
+    "plumbing": ("birthday", "lapsed", "service_due", "purchase"),
+    "bikes": ("birthday", "lapsed", "service_due", "purchase"),
+    "bakery": ("birthday", "lapsed", "purchase"),
+    "fashion": ("birthday", "lapsed", "purchase"),
+    "practice": ("birthday", "lapsed"),
+    "other": ("birthday", "lapsed", "service_due", "purchase"),
+}
+"""Each trade and the triggers whose campaigns it begins with."""
+
+KINDS = ("newsletter", "birthday", "winback", "coupon", "thank_you", "feedback_request", "service_reminder")
+"""The kinds a wording with one box for everything is written for; the owner narrows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What `init` was told."""
+
+    language: str = "de"
+    trade: str = "other"
+    name: str = ""
+    address: str = ""
+    phone: str = ""
+    email: str = ""
+    legal_form: str = ""
+    represented_by: str = ""
+    register_entry: str = ""
+    chamber: str = ""
+    address_form: str = "Sie"
+    holidays: str = ""
+    provider: str = "outbox"
+    base_url: str = ""
+    dpa_signed_at: str = ""
+    wording: str = ""
+    has_notice: bool = False
+    has_contracts: bool = False
+    contract_column: str = ""
+    customers: str = ""
+
+
+def shipped(name: str) -> Path:
+    """Return a shipped folder or file: package data in an installed wheel, the top level in a checkout."""
+    package = Path(__file__).parents[1]
+    packed = package / "shipped" / name
+    return packed if packed.exists() else package.parent / name
+
+
+def require_empty(folder: Path) -> None:
+    """Refuse a folder that already holds something: nothing of anybody's is overwritten."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty.", "Name a new folder; `init` overwrites nothing.")
+
+
+def lay_out(folder: Path, answers: Answers, _: Translate) -> list[Path]:
+    """Write the new shop's files and return them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return list(_files(folder, answers, _))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error}.", "Check the folder and its permissions.") from error
+
+
+def _files(folder: Path, answers: Answers, _: Translate) -> Iterator[Path]:
+    yield _written(folder / "config.toml", config_text(answers, _))
+    if answers.wording:
+        yield _written(folder / "wordings" / "newsletter.txt", answers.wording.strip() + "\n")
+    yield _written(folder / ".gitignore", "treuepost.db*\nsecret.key\nsuppressions.log\nbackups/\noutbox/\n*.key\n")
+    shutil.copytree(shipped("templates"), folder / "templates", ignore=shutil.ignore_patterns(".*", "*~"))
+    yield folder / "templates"
+    for file in sorted(shipped("campaigns").glob("*.toml")):
+        if trigger_of(file) in TRADES[answers.trade]:
+            yield _written(folder / "campaigns" / file.name, file.read_text(encoding="utf-8"))
+
+
+def trigger_of(file: Path) -> str:
+    """Return which trigger a campaign file names."""
+    with file.open("rb") as content:
+        return str(tomllib.load(content).get("trigger", {}).get("on", ""))
+
+
+def _written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def config_text(answers: Answers, _: Translate) -> str:
+    """Return config.toml: only keys this version reads, each with what it is for."""
+    parts = [
+        "# " + _("Treuepost. Secrets do not belong here: api_key_file, or TREUEPOST_PROVIDER__API_KEY."),
+        _shop(answers),
+        '[store]\nurl = "sqlite:///treuepost.db"',
+        _provider(answers, _),
+        _rules(_),
+        _wording(answers),
+        _sources(answers, _),
+        _owner(answers, _),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _owner(answers: Answers, _: Translate) -> str:
+    what_for = _("Where the daemon writes when nothing could be sent for a day.")
+    return f"[owner]\n# {what_for}\n{_line('email', answers.email)}"
+
+
+def _shop(answers: Answers) -> str:
+    lines = [
+        _line("name", answers.name),
+        _line("address", answers.address),
+        *(_line(key, getattr(answers, key)) for key in _IMPRINT if getattr(answers, key)),
+        _line("language", answers.language),
+        _line("address_form", answers.address_form),
+    ]
+    if answers.holidays:
+        lines.append(_line("holidays", answers.holidays))
+    return "\n".join(["[shop]", *lines])
+
+
+_IMPRINT = ("legal_form", "represented_by", "register_entry", "chamber", "phone", "email")
+
+
+def _provider(answers: Answers, _: Translate) -> str:
+    sender = f"{answers.name} <{answers.email}>" if answers.email else ""
+    lines = ["[provider]", "# " + _("outbox = rehearsal: mails become files in outbox/, nobody is written to.")]
+    lines.append(_line("use", "outbox"))
+    if sender:
+        lines.append(_line("from", sender))
+    if answers.dpa_signed_at:
+        lines.append(f"dpa_signed_at = {answers.dpa_signed_at}")
+    if answers.provider != "outbox":
+        lines.append("# " + _("When the rehearsal has convinced you:"))
+        lines += [f"# {_line('use', answers.provider)}", *_account(answers)]
+    return "\n".join(lines)
+
+
+def _account(answers: Answers) -> list[str]:
+    if answers.provider == "smtp":
+        return [f"# {_line('base_url', answers.base_url or 'smtp://user@smtp.example.com:587')}"]
+    return [f"# {_line('api_key_file', 'provider.key')}"]
+
+
+def _rules(_: Translate) -> str:
+    at_most = f"# {_('However many campaigns there are: nobody gets more than this.')}"
+    return f'[rules]\n{at_most}\nat_most = "2 per 30 days"\nquiet_hours = "20:00-08:00"'
+
+
+def _wording(answers: Answers) -> str:
+    if not answers.wording:
+        return ""
+    kinds = ", ".join(json.dumps(kind) for kind in KINDS)
+    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\nkinds = [{kinds}]'
+
+
+def _sources(answers: Answers, _: Translate) -> str:
+    parts = []
+    if answers.customers:
+        parts.append(f'[source.customers]\nfrom = "file"\n{_line("file", answers.customers)}\nwhat = "customers"')
+    if answers.has_contracts and answers.contract_column:
+        columns = f'columns = {{ {json.dumps(answers.contract_column, ensure_ascii=False)} = "contract_ref" }}'
+        source = f'[source.service-items]\nfrom = "file"\nfile = "service-items.csv"\nwhat = "service-items"\n{columns}'
+        parts.append("\n".join(f"# {line}" for line in source.splitlines()))
+    return "\n\n".join(parts)
+
+
+def _line(key: str, value: str) -> str:
+    """Return one TOML line; a JSON string is a TOML basic string."""
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
