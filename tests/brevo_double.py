@@ -34,10 +34,11 @@ Answer = tuple[int, dict[str, str], bytes]
 class BrevoDouble:
     """What it accepted (append-only, on disk before the answer), and how it behaves."""
 
-    def __init__(self, book: Path, mode: str = "accept", *, delay: float = 0.2) -> None:
+    def __init__(self, book: Path, mode: str = "accept", *, delay: float = 0.2, forgetful: bool = False) -> None:
         self.book = book
         self.mode = mode
         self.delay = delay
+        self.forgetful = forgetful
         self.requests: list[dict[str, Any]] = []
         self.stopping = threading.Event()
         self._times: int | None = None
@@ -69,7 +70,7 @@ class BrevoDouble:
         """Write a mail into the book, unless its key is there already."""
         key = mail.get("headers", {}).get("idempotencyKey", "")
         with self._lock:
-            if key and key in self._keys:
+            if key in self._keys and not self.forgetful:
                 return problem(400, "duplicate_parameter", "The idempotency key was used before")
             number = f"<{len(self._keys) + 1}.{hashlib.sha256(key.encode()).hexdigest()[:12]}@relay.example>"
             self._keys[key] = number
@@ -239,8 +240,9 @@ def main() -> None:
     parser.add_argument("--book", type=Path, required=True)
     parser.add_argument("--mode", default="accept")
     parser.add_argument("--delay", type=float, default=0.2)
+    parser.add_argument("--forgetful", action="store_true", help="book a key as often as it comes")
     wanted = parser.parse_args()
-    double = BrevoDouble(wanted.book, wanted.mode, delay=wanted.delay)
+    double = BrevoDouble(wanted.book, wanted.mode, delay=wanted.delay, forgetful=wanted.forgetful)
     with serving(double, wanted.port) as url:
         sys.stdout.write(f"{url.rpartition(':')[2]}\n")
         sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""The whole program as its owner uses it: commands, files, mails."""

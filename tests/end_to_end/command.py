@@ -1,0 +1,52 @@
+"""Runs `treuepost` as its owner does: a command, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+_pause = threading.Event()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment that knows nothing of the machine's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TREUEPOST_")}
+    return kept | {"NO_COLOR": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "160"} | more
+
+
+def treuepost(home: Path, *words: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run one command in the shop's folder and hold it to its exit code."""
+    command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), *words]
+    done = subprocess.run(
+        command, cwd=home, env=environment(**env), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300
+    )
+    assert code is None or done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def json_lines(home: Path, *words: str, **env: str) -> list[dict[str, Any]]:
+    """Run a command with --json and return its lines."""
+    return [json.loads(line) for line in treuepost(home, *words, "--json", **env).stdout.splitlines()]
+
+
+def start(home: Path, *words: str, log: Path, **env: str) -> subprocess.Popen[bytes]:
+    """Start a command that goes on running; what it says goes to `log`."""
+    command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), *words]
+    with log.open("ab") as out:
+        return subprocess.Popen(command, cwd=home, env=environment(**env), stdout=out, stderr=out)
+
+
+def until(true: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Wait until something is true; fail with its name when it never becomes so."""
+    for _ in range(int(seconds / 0.02)):
+        if true():
+            return
+        _pause.wait(0.02)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
