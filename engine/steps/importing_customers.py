@@ -156,8 +156,8 @@ class CustomersImport:
             )
         if self._suppressed.count:
             said.append(
-                f"{self._suppressed.count} rows have an address nobody may write to (rows {self._suppressed}): "
-                "they are imported and stay suppressed."
+                f"{self._suppressed.count} rows have an address that is suppressed (rows {self._suppressed}): "
+                "the customers are imported, the addresses stay suppressed."
             )
         if self._gone:
             said.append(f"{self._gone} customers are not in this complete list any more and get no mail.")

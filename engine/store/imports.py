@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -17,6 +18,9 @@ _RUN: sa.Table = ImportRun.__table__  # type: ignore[attr-defined]
 
 RUNNING = "running"
 """The detail of a run that has begun to write and has not ended: whoever finds one knows it was cut short."""
+
+LOOKED, SETTLED = "looked", "settled"
+"""The details of the one row per source that is no run: what the last look at its file found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,13 @@ class Counts:
     updated: int = 0
     unchanged: int = 0
     refused: int = 0
+
+
+class Seen(NamedTuple):
+    """What a look at a source's file found, and whether the look before found the same."""
+
+    found: str
+    settled: bool
 
 
 def begin(session: Session, what: str, source: str, file: str, now: datetime) -> int:
@@ -79,11 +90,31 @@ def give_up(session: Session, runs: list[int]) -> None:
 
 def last(session: Session, source: str, *, good: bool | None = None) -> Run | None:
     """Return the latest run of a configured source, or its latest good one."""
-    query = sa.select(_RUN).where(_RUN.c.source == source).order_by(_RUN.c.id.desc()).limit(1)
+    runs = sa.and_(_RUN.c.source == source, _RUN.c.detail.not_in((LOOKED, SETTLED)))
+    query = sa.select(_RUN).where(runs).order_by(_RUN.c.id.desc()).limit(1)
     if good is not None:
         query = query.where(_RUN.c.good == good)
     row = session.connection().execute(query).mappings().first()
     return Run(**{name: row[name] for name in Run.__slots__}) if row else None
+
+
+def last_look(session: Session, source: str) -> Seen | None:
+    """Return what the last look at a source's file found."""
+    row = session.connection().execute(sa.select(_RUN.c.mark, _RUN.c.detail).where(_looks_at(source))).first()
+    return Seen(row.mark, row.detail == SETTLED) if row else None
+
+
+def note_look(session: Session, what: str, source: str, seen: Seen, now: datetime) -> None:
+    """Keep what a look at a source's file found."""
+    values = {"mark": seen.found, "detail": SETTLED if seen.settled else LOOKED, "at": now}
+    changed = session.connection().execute(sa.update(_RUN).where(_looks_at(source)).values(**values))
+    if not changed.rowcount:
+        rest = {"what": what, "source": source, "file": "", "good": False, **asdict(Counts())}
+        session.connection().execute(sa.insert(_RUN).values(**values, **rest))
+
+
+def _looks_at(source: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_RUN.c.source == source, _RUN.c.detail.in_((LOOKED, SETTLED)))
 
 
 def last_good(session: Session, what: str) -> datetime | None:

@@ -1,0 +1,154 @@
+"""Pulling: the files of `[source.NAME]` are imported when they have changed, and only when they are whole.
+
+A file is left alone until two looks in a row find the same size and time. What cannot be read, or has suddenly lost
+most of its rows, keeps the old data in place and says so. The same content is never imported twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from engine.config_sections import Source
+from engine.errors import NothingFound, StoreError, TreuepostError
+from engine.sources.options import ReadOptions
+from engine.steps.arriving import Asked, Progress, Shop, file_mark
+from engine.steps.importing import ImportReport, ignore, import_as_asked
+from engine.store import imports
+from engine.store.imports import Run, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult:
+    """What came of one source: a report; or nothing to do, because the content is known; or why it was left."""
+
+    source: str
+    what: str
+    file: Path
+    report: ImportReport | None = None
+    error: str = ""
+    hint: str = ""
+
+    @property
+    def unchanged(self) -> bool:
+        """Say whether the content was imported before."""
+        return self.report is None and not self.error
+
+
+def pull(
+    shop: Shop, name: str | None, now: datetime, *, yes: bool = False, progress: Progress = ignore
+) -> list[PullResult]:
+    """Import the named source, or all of them: customers before what refers to them."""
+    return [_pull_one(shop, each, now, yes, progress) for each in _wanted(shop, name)]
+
+
+def changed_sources(shop: Shop, now: datetime) -> list[str]:
+    """Return the sources whose file has changed since it was imported and is no longer being written.
+
+    To be asked once a tick. What a look found is kept in the store, so that passes started by cron count as looks too.
+    """
+    return [name for name in _in_order(shop) if _has_settled(shop, name, now) and not _is_known(shop, name)]
+
+
+def _has_settled(shop: Shop, name: str, now: datetime) -> bool:
+    """Say whether this is the second look in a row that finds the file as it is; the third is no news any more."""
+    look = _look(source_path(shop, name))
+    with shop.database.read() as session:
+        before = imports.last_look(session, name)
+    if before is not None and before == (look, True):
+        return False
+    settled = bool(look) and before is not None and before.found == look
+    with shop.database.write() as session:
+        imports.note_look(session, shop.config.source[name].what, name, Seen(look, settled), now)
+    return settled
+
+
+def source_path(shop: Shop, name: str) -> Path:
+    """Return where a source's file lies; a relative path starts at the config's folder."""
+    return shop.home / Path(shop.config.source[name].file).expanduser()
+
+
+def options_of(source: Source) -> ReadOptions:
+    """Return how a source's file is to be read."""
+    return ReadOptions(
+        columns=source.columns,
+        values=source.values,
+        date_format=source.date_format,
+        encoding=source.encoding,
+        delimiter=source.delimiter,
+        sheet=source.sheet,
+        tidy_names=source.tidy_names,
+    )
+
+
+def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progress) -> PullResult:
+    source, path = shop.config.source[name], source_path(shop, name)
+    nothing = PullResult(name, source.what, path)
+    if not path.is_file():
+        hint = f"Check file in [source.{name}]."
+        return PullResult(name, source.what, path, error=f"{path} does not exist.", hint=hint)
+    mark, last = _mark(source, path), _last_good(shop, name)
+    if last and last.mark == mark:
+        return nothing
+    asked = Asked(
+        what=source.what,
+        now=now,
+        zone=shop.config.shop.zone,
+        complete=source.complete,
+        yes=yes,
+        source=name,
+        mark=mark,
+        at_least=last.read // 2 if last else 0,
+    )
+    try:
+        report = import_as_asked(shop, path, options_of(source), asked, progress)
+    except StoreError:
+        raise
+    except TreuepostError as error:
+        return PullResult(name, source.what, path, error=error.message, hint=error.hint)
+    return PullResult(name, source.what, path, report)
+
+
+def _wanted(shop: Shop, name: str | None) -> list[str]:
+    if name is None:
+        return list(_in_order(shop))
+    if name not in shop.config.source:
+        known = ", ".join(shop.config.source) or "none"
+        raise NothingFound(f'There is no source "{name}".', f"Sources in config.toml: {known}.")
+    return [name]
+
+
+def _in_order(shop: Shop) -> Iterator[str]:
+    """Go through the sources so that what others refer to comes first."""
+    order = ("suppressions", "customers", "purchases", "service-items", "visits", "consents")
+    yield from sorted(shop.config.source, key=lambda name: order.index(shop.config.source[name].what))
+
+
+def _is_known(shop: Shop, name: str) -> bool:
+    """Say whether the file's content was tried before, with these settings; a refused one is not tried every tick."""
+    with shop.database.read() as session:
+        last = imports.last(session, name)
+    return last is not None and last.mark == _mark(shop.config.source[name], source_path(shop, name))
+
+
+def _last_good(shop: Shop, name: str) -> Run | None:
+    with shop.database.read() as session:
+        return imports.last(session, name, good=True)
+
+
+def _look(path: Path) -> str:
+    """Return the file's size and time of change; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _mark(source: Source, path: Path) -> str:
+    """Return what recognises the content together with how it is read: other settings make other rows of it."""
+    settings = hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:16]
+    return f"{file_mark(path)} {settings}"
