@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.opening import Translate
 from engine.cli.output import print_json, say
 from engine.errors import UsageError
 

@@ -1,0 +1,209 @@
+"""Looks at config, secrets, store, clock and campaigns as they are; every look is one line: ok, warn or FAIL.
+
+A look that raises is a FAIL with the error's own sentence: one broken part never hides the others.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from engine.app import KEY_FILE, read_campaigns
+from engine.config import Config
+from engine.errors import Invalid, TreuepostError
+from engine.store import backups, budgets, installation, schema, soundness
+from engine.store.database import Database
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+_SCARCE = 500_000_000
+_FIXED = (3, 51, 3)
+"""The SQLite version from which a reset of the log can no longer lose a commit when several processes write."""
+
+_HOSTS = {"brevo": "https://api.brevo.com"}
+_PORTS = {"http": 80, "https": 443, "smtp": 587, "smtps": 465}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One look: what was looked at, how it is, and what to do."""
+
+    verdict: str
+    about: str
+    text: str
+    remedy: str = ""
+
+
+Say = Callable[..., str]
+
+
+def examine(config: Config, now: datetime, say: Say, *, online: bool = False) -> Iterator[Line]:
+    """Look at everything and yield a line for each look."""
+    yield Line(OK, "config", str(config.file))
+    yield from _caught("campaigns", lambda: _campaigns(config, say))
+    yield from _caught("secrets", lambda: _secrets(config, say))
+    yield from _caught("store", lambda: _store(config, now, say))
+    yield from _caught("space", lambda: _space(config, say))
+    yield from _caught("web", lambda: _web(config, say))
+    yield from _caught("provider", lambda: _provider(config, say, online=online))
+
+
+def _caught(about: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
+    try:
+        yield from look()
+    except Invalid as invalid:
+        for finding in invalid.findings:
+            yield Line(FAIL, about, f"{finding.place}: {finding.message}", finding.help)
+    except TreuepostError as error:
+        yield Line(FAIL, about, error.message, error.hint)
+    except OSError as error:
+        yield Line(FAIL, about, str(error))
+
+
+def _campaigns(config: Config, say: Say) -> Iterator[Line]:
+    campaigns, _ = read_campaigns(config)
+    if not campaigns:
+        yield Line(WARN, "campaigns", say("There is no campaign in %(folder)s.", folder=config.home / "campaigns"))
+        return
+    on = sum(campaign.enabled for campaign in campaigns)
+    yield Line(OK, "campaigns", say("%(count)s campaigns, %(on)s of them on", count=len(campaigns), on=on))
+
+
+def _secrets(config: Config, say: Say) -> Iterator[Line]:
+    for path in _secret_files(config):
+        if not path.exists():
+            yield Line(WARN, "secrets", say("%(file)s is not there yet.", file=path))
+        elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Line(FAIL, "secrets", say("Other users can read %(file)s.", file=path), f"chmod 600 {path}")
+        else:
+            yield Line(OK, "secrets", str(path))
+
+
+def _secret_files(config: Config) -> Iterator[Path]:
+    yield _store_folder(config) / KEY_FILE
+    if config.provider.api_key_file:
+        yield config.home / config.provider.api_key_file
+
+
+def _store_folder(config: Config) -> Path:
+    path = config.store.url.removeprefix("sqlite:///")
+    return Path(path).parent if path != config.store.url else config.home
+
+
+def _store(config: Config, now: datetime, say: Say) -> Iterator[Line]:
+    database = Database(config.store.url)
+    try:
+        if database.path and not database.path.exists():
+            yield Line(WARN, "store", say("There is no store yet; the first import makes it."))
+            return
+        yield from _schema(database, say)
+        yield from _soundness(database, say)
+        yield from _clock(database, now, say)
+        yield from _backup(database, say)
+    finally:
+        database.close()
+
+
+def _schema(database: Database, say: Say) -> Iterator[Line]:
+    at, needed = schema.present(database), schema.known()
+    if at == needed:
+        yield Line(OK, "schema", at)
+    else:
+        yield Line(
+            FAIL, "schema", say("at %(at)s, needs %(needed)s", at=at or "–", needed=needed), "treuepost db upgrade"
+        )
+
+
+def _soundness(database: Database, say: Say) -> Iterator[Line]:
+    if not database.sqlite:
+        yield Line(OK, "store", "PostgreSQL")
+        return
+    state = soundness.of_sqlite(database)
+    text = f"SQLite {'.'.join(map(str, state.version))}, {state.journal}, synchronous {state.synchronous}"
+    if (state.journal, state.synchronous) != ("wal", "full"):
+        yield Line(FAIL, "store", text, say("Expected wal and full: the disk may not support them (a network drive?)."))
+    elif state.version < _FIXED:
+        yield Line(WARN, "store", text, say("Below 3.51.3 let only this machine and one daemon write to the store."))
+    else:
+        yield Line(OK, "store", text)
+
+
+def _clock(database: Database, now: datetime, say: Say) -> Iterator[Line]:
+    if not schema.present(database):
+        return
+    with database.read() as session:
+        standing = installation.find(session)
+    last = standing.last_tick_at if standing else None
+    if last and last > now + timedelta(seconds=5):
+        text = say("The clock stands before the last pass (%(last)s).", last=f"{last:%Y-%m-%d %H:%M} UTC")
+        yield Line(FAIL, "clock", text, say("Set the machine's clock; nothing is sent twice meanwhile."))
+    else:
+        yield Line(OK, "clock", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _backup(database: Database, say: Say) -> Iterator[Line]:
+    if database.sqlite:
+        latest = backups.latest(database)
+        if latest is None:
+            yield Line(WARN, "backup", say("There is no backup."), "treuepost db backup")
+        else:
+            yield Line(OK, "backup", str(latest))
+
+
+def _space(config: Config, say: Say) -> Iterator[Line]:
+    free = shutil.disk_usage(_store_folder(config)).free
+    text = say("%(count)s MB free", count=free // 1_000_000)
+    yield Line(OK if free >= _SCARCE else WARN, "space", text)
+
+
+def _web(config: Config, say: Say) -> Iterator[Line]:
+    if config.web.public_url:
+        yield Line(OK, "web", config.web.public_url)
+    else:
+        text = say("[web] public_url is empty: unsubscribe links lead nowhere yet.")
+        yield Line(OK if config.rehearsal else WARN, "web", text)
+
+
+def _provider(config: Config, say: Say, *, online: bool) -> Iterator[Line]:
+    name = config.provider.use
+    if config.rehearsal:
+        yield Line(OK, "provider", say("outbox: a rehearsal, nobody is written to"))
+        return
+    yield from _last_stop(config, say)
+    if online:
+        yield _reach(config, say)
+    else:
+        yield Line(OK, "provider", say("%(name)s; --online tries to reach it", name=name))
+
+
+def _last_stop(config: Config, say: Say) -> Iterator[Line]:
+    database = Database(config.store.url)
+    try:
+        if schema.present(database) != schema.known():
+            return
+        with database.read() as session:
+            stop = budgets.find_stop(session, config.provider.use)
+    finally:
+        database.close()
+    if stop:
+        remedy = say("Put the right key in, then: treuepost resume --all") if stop.credentials else ""
+        text = say("stopped since %(at)s: %(detail)s", at=f"{stop.at:%Y-%m-%d %H:%M} UTC", detail=stop.detail)
+        yield Line(FAIL, "provider", text, remedy)
+
+
+def _reach(config: Config, say: Say) -> Line:
+    """Open a connection to the provider's host and close it again; nothing is sent."""
+    parts = urlsplit(config.provider.base_url or _HOSTS.get(config.provider.use, ""))
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
+    try:
+        socket.create_connection((host, port), timeout=10).close()
+    except OSError as error:
+        return Line(FAIL, "provider", say("%(host)s cannot be reached: %(why)s", host=f"{host}:{port}", why=error))
+    return Line(
+        OK, "provider", say("%(host)s answers; whether the key is right, send-test shows", host=f"{host}:{port}")
+    )
