@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from engine.domain.grammar import EVERY_DAY, GrammarError, Span, When, Window, quoted
+from engine.domain.grammar import EVERY_DAY, GrammarError, Span, Weekdays, When, Window, quoted
 from engine.domain.permission import KINDS
 from engine.domain.words import OnDoubt
 from engine.fields import FROZEN, CapField, SpanField, Tags, WeekdaysField, WhenField, WindowField
@@ -207,7 +207,7 @@ class Sending:
     """At which hours, on which days, and how late at most."""
 
     between: Window
-    days: frozenset[int]
+    days: Weekdays
     max_late: Span
 
 

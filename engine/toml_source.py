@@ -151,6 +151,8 @@ class _Walk:
             return
         key, value = node.named_children[0], node.named_children[1]
         path = (*above, *_names(key))
+        for length in range(len(above) + 1, len(path)):  # `subject.de = …` is also where `subject` stands
+            self._positions.keys.setdefault(path[:length], self._place(key))
         self._note(path, key)
         self._value(value, path)
 
