@@ -50,20 +50,28 @@ def changed_sources(shop: Shop, now: datetime) -> list[str]:
 
     To be asked once a tick. What a look found is kept in the store, so that passes started by cron count as looks too.
     """
-    return [name for name in _in_order(shop) if _has_settled(shop, name, now) and not _is_known(shop, name)]
+    return [name for name in _in_order(shop) if _is_ready(shop, name, now)]
 
 
-def _has_settled(shop: Shop, name: str, now: datetime) -> bool:
-    """Say whether this is the second look in a row that finds the file as it is; the third is no news any more."""
-    look = _look(source_path(shop, name))
+def _is_ready(shop: Shop, name: str, now: datetime) -> bool:
+    """Say whether two looks in a row find the same file, and its content was not tried yet."""
+    found = _look(shop.config.source[name], source_path(shop, name))
     with shop.database.read() as session:
         before = imports.last_look(session, name)
-    if before is not None and before == (look, True):
+    if before == (found, True):
         return False
-    settled = bool(look) and before is not None and before.found == look
+    if not found or before is None or before.found != found:
+        _note(shop, name, Seen(found, handled=False), now)
+        return False
+    if _was_tried(shop, name):
+        _note(shop, name, Seen(found, handled=True), now)
+        return False
+    return True
+
+
+def _note(shop: Shop, name: str, seen: Seen, now: datetime) -> None:
     with shop.database.write() as session:
-        imports.note_look(session, shop.config.source[name].what, name, Seen(look, settled), now)
-    return settled
+        imports.note_look(session, shop.config.source[name].what, name, seen, now)
 
 
 def source_path(shop: Shop, name: str) -> Path:
@@ -86,13 +94,13 @@ def options_of(source: Source) -> ReadOptions:
 
 def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progress) -> PullResult:
     source, path = shop.config.source[name], source_path(shop, name)
-    nothing = PullResult(name, source.what, path)
-    if not path.is_file():
+    found = _look(source, path)
+    if not found:
         hint = f"Check file in [source.{name}]."
         return PullResult(name, source.what, path, error=f"{path} does not exist.", hint=hint)
     mark, last = _mark(source, path), _last_good(shop, name)
     if last and last.mark == mark:
-        return nothing
+        return PullResult(name, source.what, path)
     asked = Asked(
         what=source.what,
         now=now,
@@ -103,13 +111,21 @@ def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progres
         mark=mark,
         at_least=last.read // 2 if last else 0,
     )
+    result = _imported(shop, asked, path, progress)
+    _note(shop, name, Seen(found, handled=True), now)
+    return result
+
+
+def _imported(shop: Shop, asked: Asked, path: Path, progress: Progress) -> PullResult:
+    """Import a source's file; a file that is refused whole is a result, a store that fails is not."""
+    source = shop.config.source[asked.source]
     try:
         report = import_as_asked(shop, path, options_of(source), asked, progress)
     except StoreError:
         raise
     except TreuepostError as error:
-        return PullResult(name, source.what, path, error=error.message, hint=error.hint)
-    return PullResult(name, source.what, path, report)
+        return PullResult(asked.source, source.what, path, error=error.message, hint=error.hint)
+    return PullResult(asked.source, source.what, path, report)
 
 
 def _wanted(shop: Shop, name: str | None) -> list[str]:
@@ -127,8 +143,8 @@ def _in_order(shop: Shop) -> Iterator[str]:
     yield from sorted(shop.config.source, key=lambda name: order.index(shop.config.source[name].what))
 
 
-def _is_known(shop: Shop, name: str) -> bool:
-    """Say whether the file's content was tried before, with these settings; a refused one is not tried every tick."""
+def _was_tried(shop: Shop, name: str) -> bool:
+    """Say whether this content was tried before, with these settings; a refused one is not tried every tick."""
     with shop.database.read() as session:
         last = imports.last(session, name)
     return last is not None and last.mark == _mark(shop.config.source[name], source_path(shop, name))
@@ -139,16 +155,19 @@ def _last_good(shop: Shop, name: str) -> Run | None:
         return imports.last(session, name, good=True)
 
 
-def _look(path: Path) -> str:
-    """Return the file's size and time of change; empty where there is none."""
+def _look(source: Source, path: Path) -> str:
+    """Return the file's size, time of change and settings; empty where there is no file."""
     try:
         found = path.stat()
     except OSError:
         return ""
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{found.st_size} {found.st_mtime_ns} {_settings(source)}"
 
 
 def _mark(source: Source, path: Path) -> str:
     """Return what recognises the content together with how it is read: other settings make other rows of it."""
-    settings = hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:16]
-    return f"{file_mark(path)} {settings}"
+    return f"{file_mark(path)} {_settings(source)}"
+
+
+def _settings(source: Source) -> str:
+    return hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ _RUN: sa.Table = ImportRun.__table__  # type: ignore[attr-defined]
 RUNNING = "running"
 """The detail of a run that has begun to write and has not ended: whoever finds one knows it was cut short."""
 
-LOOKED, SETTLED = "looked", "settled"
+LOOKED, HANDLED = "looked", "handled"
 """The details of the one row per source that is no run: what the last look at its file found."""
 
 
@@ -50,10 +50,10 @@ class Counts:
 
 
 class Seen(NamedTuple):
-    """What a look at a source's file found, and whether the look before found the same."""
+    """What a look at a source's file found, and whether that was dealt with: imported, refused or known already."""
 
     found: str
-    settled: bool
+    handled: bool
 
 
 def begin(session: Session, what: str, source: str, file: str, now: datetime) -> int:
@@ -90,7 +90,7 @@ def give_up(session: Session, runs: list[int]) -> None:
 
 def last(session: Session, source: str, *, good: bool | None = None) -> Run | None:
     """Return the latest run of a configured source, or its latest good one."""
-    runs = sa.and_(_RUN.c.source == source, _RUN.c.detail.not_in((LOOKED, SETTLED)))
+    runs = sa.and_(_RUN.c.source == source, _RUN.c.detail.not_in((LOOKED, HANDLED)))
     query = sa.select(_RUN).where(runs).order_by(_RUN.c.id.desc()).limit(1)
     if good is not None:
         query = query.where(_RUN.c.good == good)
@@ -101,12 +101,12 @@ def last(session: Session, source: str, *, good: bool | None = None) -> Run | No
 def last_look(session: Session, source: str) -> Seen | None:
     """Return what the last look at a source's file found."""
     row = session.connection().execute(sa.select(_RUN.c.mark, _RUN.c.detail).where(_looks_at(source))).first()
-    return Seen(row.mark, row.detail == SETTLED) if row else None
+    return Seen(row.mark, row.detail == HANDLED) if row else None
 
 
 def note_look(session: Session, what: str, source: str, seen: Seen, now: datetime) -> None:
     """Keep what a look at a source's file found."""
-    values = {"mark": seen.found, "detail": SETTLED if seen.settled else LOOKED, "at": now}
+    values = {"mark": seen.found, "detail": HANDLED if seen.handled else LOOKED, "at": now}
     changed = session.connection().execute(sa.update(_RUN).where(_looks_at(source)).values(**values))
     if not changed.rowcount:
         rest = {"what": what, "source": source, "file": "", "good": False, **asdict(Counts())}
@@ -114,7 +114,7 @@ def note_look(session: Session, what: str, source: str, seen: Seen, now: datetim
 
 
 def _looks_at(source: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_RUN.c.source == source, _RUN.c.detail.in_((LOOKED, SETTLED)))
+    return sa.and_(_RUN.c.source == source, _RUN.c.detail.in_((LOOKED, HANDLED)))
 
 
 def last_good(session: Session, what: str) -> datetime | None:
