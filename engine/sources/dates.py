@@ -206,3 +206,9 @@ def _ambiguous(bare: str, first: str, divider: str, second: str, year: str) -> s
 
 def _quoted(text: str) -> str:
     return f'"{shortened(text, 30)}"'
+
+
+def needs_telling(cell: str) -> bool:
+    """Say whether a cell is not written in one of the ways that need no telling."""
+    bare = cell.strip()
+    return not any(pattern.match(bare) for pattern in (_ISO, _DOTTED, _NO_YEAR)) and _with_offset(bare) is None
