@@ -14,7 +14,8 @@ from pathlib import Path
 from uuid import UUID
 
 from engine import providers
-from engine.campaigns import Campaign, load_campaigns
+from engine.campaign_model import Campaign
+from engine.campaigns import load_campaigns
 from engine.clock import Clock
 from engine.config import Config, load_config
 from engine.errors import StoreError
@@ -53,23 +54,40 @@ class App:
         return next((campaign for campaign in self.campaigns if campaign.id == campaign_id), None)
 
 
-def assemble(config: Config, clock: Clock) -> App:
-    """Put a whole Treuepost together from its config."""
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """The shop without campaigns and provider: whoever objects is heard even where a campaign file is broken."""
+
+    config: Config
+    database: Database
+    keyring: Keyring
+    installation: UUID
+    home: Path
+
+
+def open_premises(config: Config, clock: Clock) -> Premises:
+    """Open the store and read the keys; put back every objection that a restored backup has forgotten."""
     database = open_store(config)
     keyring = Keyring.load_or_create(key_file(config, database))
     identity = _identify(database, keyring, clock(), key_file(config, database))
     replay(database, SuppressionLog.beside(database, config.home))
+    return Premises(config, database, keyring, identity, config.home)
+
+
+def assemble(config: Config, clock: Clock) -> App:
+    """Put a whole Treuepost together from its config."""
+    shop = open_premises(config, clock)
     campaigns, renderer = read_campaigns(config)
     return App(
         config=config,
-        database=database,
+        database=shop.database,
         clock=clock,
         campaigns=campaigns,
         renderer=renderer,
         provider=providers.build(config),
-        keyring=keyring,
-        installation=identity,
-        home=config.home,
+        keyring=shop.keyring,
+        installation=shop.installation,
+        home=shop.home,
     )
 
 

@@ -163,29 +163,6 @@ def permit(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) -> 
         return Refused(Reason.PERMISSION_FAILED, f"{type(error).__name__}: {error}")
 
 
-def is_proven(
-    state: str,
-    *,
-    at: datetime,
-    requested_at: datetime | None,
-    wording_known: bool,
-    source: str,
-    proof: str,
-) -> bool:
-    """Say whether a consent brought from elsewhere carries all it takes to prove it in court.
-
-    Only a confirmation with a known wording, the time of the request, its source and a pointer to the proof counts.
-    """
-    return (
-        state == ConsentState.CONFIRMED
-        and wording_known
-        and requested_at is not None
-        and requested_at <= at
-        and bool(source.strip())
-        and bool(proof.strip())
-    )
-
-
 def is_sendable(email: str) -> bool:
     """Say whether every mail server can be given this address: a plain ASCII name before the @."""
     local, _, domain = email.rpartition("@")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
@@ -19,14 +18,11 @@ from engine.domain.permission import ADVERTISING, KINDS, ConsentState, Policy, w
 from engine.domain.words import Reason
 from engine.errors import NothingFound, UsageError
 from engine.keys import Keyring
-from engine.steps.suppressing import Ledger, Stop, block, keep, ledger_of, stop_mail, valid_address
+from engine.steps.suppressing import Ledger, Shop, Stop, block, keep, ledger_of, stop_mail, valid_address
 from engine.store import addresses, consents, people, suppressions
 from engine.store.consents import NewConsent
 from engine.store.people import Person
 from engine.store.suppressions import NewSuppression
-
-if TYPE_CHECKING:  # app is a floor above: a step is handed one, it never builds one
-    from engine.app import App
 
 _REASONS = {ConsentState.OBJECTED: Reason.OBJECTION, ConsentState.WITHDRAWN: Reason.WITHDRAWN}
 
@@ -98,34 +94,34 @@ def _kept(keyring: Keyring, event: NewConsent, email: str, now: datetime) -> New
     return NewSuppression(hashes, no.scope, no.reason, no.now, no.because, event.address_id)
 
 
-def object_from_any_channel(app: App, who: str, because: str, now: datetime) -> Stopped:
+def object_from_any_channel(shop: Shop, who: str, because: str, now: datetime) -> Stopped:
     """Take an objection to all advertising by phone, letter or reply: for the person and all their addresses."""
-    with app.database.write() as session:
+    with shop.database.write() as session:
         found = find_one(session, who)
         if found:
-            return _say_no(session, app, found, _No(ConsentState.OBJECTED, because, now))
+            return _say_no(session, shop, found, _No(ConsentState.OBJECTED, because, now))
         # Only the hash of an address nobody has yet is kept: enough that a later import cannot mail it.
         email = valid_address(who)
-        block(session, ledger_of(app), [email], Reason.OBJECTION, because, now)
+        block(session, ledger_of(shop), [email], Reason.OBJECTION, because, now)
         return Stopped((), (email,))
 
 
-def withdraw(app: App, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:
+def withdraw(shop: Shop, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:
     """Take back consent, for the kinds named or for all."""
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise UsageError(f"{', '.join(unknown)}: no such kind of mail.", f"Allowed: {', '.join(KINDS)}.")
-    with app.database.write() as session:
+    with shop.database.write() as session:
         found = find_one(session, who)
         if not found:
             raise NothingFound(
                 f'Nobody is known as "{who}".', f'To block an address nobody has: treuepost stop "{who}".'
             )
-        return _say_no(session, app, found, _No(ConsentState.WITHDRAWN, because, now, frozenset(kinds)))
+        return _say_no(session, shop, found, _No(ConsentState.WITHDRAWN, because, now, frozenset(kinds)))
 
 
-def _say_no(session: Session, app: App, found: Sequence[Person], no: _No) -> Stopped:
+def _say_no(session: Session, shop: Shop, found: Sequence[Person], no: _No) -> Stopped:
     mailboxes = people.addresses_of(session, [person.id for person in found])
-    ledger = ledger_of(app)
+    ledger = ledger_of(shop)
     events = [NewConsent(number, no.state, no.now, no.kinds, source=no.because) for number in sorted(mailboxes)]
     record(session, ledger, events, no.now, "owner")
     keep(session, ledger, [_of_person(ledger.keyring, person, no) for person in found])
@@ -140,7 +136,7 @@ def _of_person(keyring: Keyring, person: Person, no: _No) -> NewSuppression:
     return NewSuppression(hashes, no.scope, no.reason, no.now, no.because, person.address_id)
 
 
-def note(app: App, said: Hearsay, now: datetime) -> bool:
+def note(shop: Shop, said: Hearsay, now: datetime) -> bool:
     """Write down what the owner heard; this never permits anything. Return False if it was noted before.
 
     A confirmation is the customer's own act: it is never taken from the owner's hand.
@@ -152,12 +148,12 @@ def note(app: App, said: Hearsay, now: datetime) -> bool:
         )
     if said.at > now:
         raise UsageError(f"{said.at.isoformat()} has not come yet.", "--at is when the customer asked or agreed.")
-    kinds = _kinds_of(app.config, said.wording)
-    with app.database.write() as session:
+    kinds = _kinds_of(shop.config, said.wording)
+    with shop.database.write() as session:
         number = addresses.find_or_add(session, [valid_address(said.email)], now)[exact(said.email)]
         state = ConsentState(said.state)
         event = NewConsent(number, state, said.at, kinds, said.wording, requested_at=said.at, source=said.source)
-        return record(session, ledger_of(app), [event], now, "owner") == 1
+        return record(session, ledger_of(shop), [event], now, "owner") == 1
 
 
 def _kinds_of(config: Config, wording: str) -> frozenset[str]:

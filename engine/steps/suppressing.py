@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 from email_validator import EmailNotValidError, validate_email
 from sqlmodel import Session
 
+from engine.config import Config
 from engine.domain.addresses import canonical, exact
 from engine.domain.permission import ADVERTISING, EVERYTHING, Block, is_advertising
 from engine.domain.words import Reason, State
@@ -25,14 +27,31 @@ from engine.store.people import Person
 from engine.store.suppression_log import SuppressionLog
 from engine.store.suppressions import Listed, NewSuppression
 
-if TYPE_CHECKING:  # app is a floor above: a step is handed one, it never builds one
-    from engine.app import App
-
 _SKIPPABLE = (State.PLANNED, State.RETRYING, State.HELD)
 _UNDER_WAY = (State.CLAIMED, State.SENDING, State.IN_DOUBT)
 
 _FOR_ALL_MAIL = frozenset({Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK})
 """An objection must never stop an invoice; a dead mailbox stops everything."""
+
+
+class Shop(Protocol):
+    """As much of the whole Treuepost as it takes to hear a "no"."""
+
+    @property
+    def config(self) -> Config:
+        """The shop's settings."""
+
+    @property
+    def database(self) -> Database:
+        """The store."""
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys under which suppressed addresses are kept."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of config.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +62,9 @@ class Ledger:
     log: SuppressionLog
 
 
-def ledger_of(app: App) -> Ledger:
-    """Return the ledger of this app's store."""
-    return Ledger(app.keyring, SuppressionLog.beside(app.database, app.home))
+def ledger_of(shop: Shop) -> Ledger:
+    """Return the ledger of this shop's store."""
+    return Ledger(shop.keyring, SuppressionLog.beside(shop.database, shop.home))
 
 
 def keep(session: Session, ledger: Ledger, new: Sequence[NewSuppression]) -> int:
@@ -96,11 +115,11 @@ class Suppressed:
     under_way: int
 
 
-def suppress(app: App, email: str, because: str, now: datetime) -> Suppressed:
+def suppress(shop: Shop, email: str, because: str, now: datetime) -> Suppressed:
     """Stop every mail to an address, by the owner's word."""
     address = valid_address(email)
-    with app.database.write() as session:
-        new = block(session, ledger_of(app), [address], Reason.SUPPRESSED, because, now) == 1
+    with shop.database.write() as session:
+        new = block(session, ledger_of(shop), [address], Reason.SUPPRESSED, because, now) == 1
         mailboxes = people.mailboxes_like(session, [address])
         stop = Stop(Reason.SUPPRESSED, now, transactional=True)
         skipped, under_way = stop_mail(session, [], mailboxes, stop)
@@ -115,10 +134,10 @@ class Lifted:
     stays: tuple[Listed, ...]
 
 
-def unsuppress(app: App, email: str, now: datetime) -> Lifted:
+def unsuppress(shop: Shop, email: str, now: datetime) -> Lifted:
     """Lift the owner's own entry or a bounce; an objection, complaint, erasure or legal block stays."""
-    marks = suppressions.address_marks(app.keyring, exact(email), canonical(email))
-    with app.database.write() as session:
+    marks = suppressions.address_marks(shop.keyring, exact(email), canonical(email))
+    with shop.database.write() as session:
         addresses.lock(session, people.mailboxes_like(session, [email]))
         standing = suppressions.standing(session, marks)
         lifted = tuple(row for row in standing if row.reason in suppressions.LIFTABLE)

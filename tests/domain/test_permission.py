@@ -22,7 +22,6 @@ from engine.domain.permission import (
     Policy,
     Refused,
     is_advertising,
-    is_proven,
     is_sendable,
     permit,
     withdrawal_scope,
@@ -234,20 +233,6 @@ def test_with_a_key_that_does_not_fit_nothing_goes(kind: str) -> None:
 def test_a_fault_in_the_rules_is_a_refusal() -> None:
     naive = facts(yes(at=datetime(2026, 1, 1)))  # noqa: DTZ001  the fault: it cannot be compared
     assert reason("birthday", naive) is Reason.PERMISSION_FAILED
-
-
-@pytest.mark.parametrize("missing", ["state", "wording_known", "requested_at", "source", "proof", "order"])
-def test_a_brought_consent_is_proven_only_with_everything_that_proves_it(missing: str) -> None:
-    whole: dict[str, object] = {
-        "at": NOW, "requested_at": NOW - DAY, "wording_known": True, "source": "web", "proof": "f00d",
-    }  # fmt: skip
-    assert is_proven("confirmed", **whole)  # type: ignore[arg-type]
-    absent = {"wording_known": False, "requested_at": None, "source": " ", "proof": ""}
-    if missing == "order":
-        whole["requested_at"] = NOW + DAY
-    elif missing != "state":
-        whole[missing] = absent[missing]
-    assert not is_proven("claimed" if missing == "state" else "confirmed", **whole)  # type: ignore[arg-type]
 
 
 instants = st.integers(-30, 30).map(lambda days: NOW + days * DAY)

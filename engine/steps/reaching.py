@@ -1,0 +1,157 @@
+"""The truth about a customer list: whom may we write to at all, on which basis, and what is missing for the others.
+
+It asks the very function that sending asks, for every customer, a few hundred at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlmodel import Session
+
+from engine.campaign_model import Campaign
+from engine.domain.permission import Contract, PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
+from engine.domain.words import Reason
+from engine.keys import Keyring
+from engine.steps.subscribing import policy_of
+from engine.steps.suppressing import Shop
+from engine.store import people
+from engine.store.consents import permission_facts
+
+_CHUNK = 500
+
+Contracts = Sequence[tuple[str, Contract]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked for: a campaign, or a kind of mail; `item_types` narrows the contracts that count."""
+
+    name: str
+    title: str
+    kind: str
+    item_types: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Reach:
+    """How many customers may be written to, by basis, and why the others may not."""
+
+    target: Target
+    customers: int = 0
+    permitted: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def count(self, said: Permitted | Refused) -> None:
+        """Add one customer."""
+        self.customers += 1
+        if isinstance(said, Permitted):
+            self.permitted[said.basis.value] += 1
+        else:
+            self.refused[said.reason.value] += 1
+
+
+def targets_of(campaigns: Sequence[Campaign], policy: Policy) -> list[Target]:
+    """Return what to ask for: each campaign, or, without any, contract mail and each kind that a wording names."""
+    if campaigns:
+        return [_target(campaign) for campaign in campaigns]
+    kinds = sorted(frozenset[str]().union(*policy.wordings.values()))
+    return [Target(kind, kind, kind) for kind in ["contract_appointment", *kinds]]
+
+
+def _target(campaign: Campaign) -> Target:
+    item_types = frozenset(getattr(campaign.trigger, "item_types", ()))
+    return Target(campaign.id, campaign.name or campaign.id, campaign.kind, item_types)
+
+
+def reach(shop: Shop, targets: Sequence[Target], now: datetime) -> list[Reach]:
+    """Ask for every customer and every target whether a mail might go now."""
+    found = [Reach(target) for target in targets]
+    policy = policy_of(shop.config)
+    with shop.database.read() as session:
+        for rows in people.everybody(session, _CHUNK):
+            facts = permission_facts(session, shop.keyring, [(number, address, None) for number, address in rows], now)
+            contracts = _contracts(session, targets, [number for number, _ in rows])
+            for (number, _), each in zip(rows, facts, strict=True):
+                for one in found:
+                    one.count(permit_anyhow(one.target, each, contracts.get(number, ()), policy, now))
+    return found
+
+
+def _contracts(session: Session, targets: Sequence[Target], customers: Sequence[int]) -> Mapping[int, Contracts]:
+    if all(is_advertising(target.kind) for target in targets):
+        return {}
+    return people.contracts_of(session, customers)
+
+
+def permit_anyhow(
+    target: Target, facts: PermissionFacts, contracts: Contracts, policy: Policy, now: datetime
+) -> Permitted | Refused:
+    """Decide for a customer: contract mail may go if any contract carries it; else the nearest miss is named."""
+    if is_advertising(target.kind):
+        return permit(target.kind, facts, policy, now)
+    said: Permitted | Refused = permit(target.kind, facts, policy, now)
+    for item_type, contract in contracts:
+        if target.item_types and item_type not in target.item_types:
+            continue
+        said = permit(target.kind, replace(facts, contract=contract), policy, now)
+        if isinstance(said, Permitted):
+            return said
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one person allows now, for one kind of mail."""
+
+    kind: str
+    said: Permitted | Refused
+
+
+def allowances(
+    session: Session, keyring: Keyring, policy: Policy, person: people.Person, kinds: Sequence[str], now: datetime
+) -> list[Allowance]:
+    """Return what may be sent to one person now, kind by kind."""
+    facts = permission_facts(session, keyring, [(person.id, person.address_id, None)], now)[0]
+    contracts = people.contracts_of(session, [person.id]).get(person.id, ())
+    asked = (Target(kind, kind, kind) for kind in kinds)
+    return [Allowance(one.kind, permit_anyhow(one, facts, contracts, policy, now)) for one in asked]
+
+
+MISSING: Mapping[Reason, str] = {
+    Reason.NO_ADDRESS: "no e-mail address",
+    Reason.UNSENDABLE_ADDRESS: "address cannot be sent to (umlaut before the @)",
+    Reason.HARD_BOUNCE: "mailbox does not exist any more",
+    Reason.LEGAL_BLOCK: "legal block",
+    Reason.SUPPRESSED: "blocked by you",
+    Reason.OBJECTION: "objected to advertising",
+    Reason.COMPLAINT: "reported a mail as spam",
+    Reason.ERASED: "asked to be erased",
+    Reason.WITHDRAWN: "took back the consent",
+    Reason.NO_CONSENT: "missing: consent",
+    Reason.NOT_CONFIRMED: "asked for mail, never confirmed",
+    Reason.UNPROVEN: "consent without proof",
+    Reason.KIND_NOT_CONSENTED: "consent does not name this kind",
+    Reason.NO_CONTRACT: "missing: service contract with its number",
+    Reason.CONTRACT_OVER: "contract is over",
+    Reason.UNKNOWN_KIND: "unknown kind of mail",
+    Reason.KEY_BROKEN: "secret key does not fit the store",
+    Reason.PERMISSION_FAILED: "a fault: nothing is sent",
+}
+"""What stands between us and a mail, in the owner's words (sentences of the catalogue)."""
+
+REMEDIES: Mapping[Reason, str] = {
+    Reason.NO_ADDRESS: "Ask for the e-mail address with the next order, and import it.",
+    Reason.NO_CONSENT: "Ask for consent with the next order: a box of its own, not ticked, naming what you will send.",
+    Reason.NOT_CONFIRMED: "Who asked and never confirmed must ask again; a reminder would be advertising.",
+    Reason.UNPROVEN: "A consent counts with its wording, both times, its source and its proof: import consents again "
+    "with these columns, and describe the text in [wording.ID].",
+    Reason.KIND_NOT_CONSENTED: "Name this kind in the text of the box and in [wording.ID]; then new consents count.",
+    Reason.NO_CONTRACT: "Put the contract's number into the column contract_ref of the service items.",
+    Reason.CONTRACT_OVER: "Renewed contracts: bring contract_until up to date in the service items.",
+    Reason.HARD_BOUNCE: "Ask for a new address; if the old one works again: treuepost suppress remove EMAIL.",
+}
+"""How to reach more people, where there is a lawful way."""
