@@ -60,18 +60,31 @@ def _is_ready(shop: Shop, name: str, now: datetime) -> bool:
         before = imports.last_look(session, name)
     if before == (found, True):
         return False
-    if not found or before is None or before.found != found:
+    if before is None or before.found != found:
+        if not found:
+            _missing(shop, name, now)
         _note(shop, name, Seen(found, handled=False), now)
         return False
-    if _was_tried(shop, name):
-        _note(shop, name, Seen(found, handled=True), now)
-        return False
-    return True
+    mark = _mark(shop.config.source[name], source_path(shop, name)) if found else ""
+    with shop.database.read() as session:
+        last = imports.last(session, name)
+    if found and not (last and last.mark == mark):
+        return True
+    _settle(shop, name, Seen(found, handled=True), last if found else None, now)
+    return False
+
+
+def _settle(shop: Shop, name: str, seen: Seen, known: Run | None, now: datetime) -> None:
+    """Note that a file was dealt with; one written anew with the same good content counts as fresh data."""
+    with shop.database.write() as session:
+        if known and known.good and imports.last_look(session, name) != seen:
+            imports.confirm(session, known, now)
+        imports.note_look(session, name, seen, now)
 
 
 def _note(shop: Shop, name: str, seen: Seen, now: datetime) -> None:
     with shop.database.write() as session:
-        imports.note_look(session, shop.config.source[name].what, name, seen, now)
+        imports.note_look(session, name, seen, now)
 
 
 def source_path(shop: Shop, name: str) -> Path:
@@ -96,10 +109,10 @@ def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progres
     source, path = shop.config.source[name], source_path(shop, name)
     found = _look(source, path)
     if not found:
-        hint = f"Check file in [source.{name}]."
-        return PullResult(name, source.what, path, error=f"{path} does not exist.", hint=hint)
+        return _missing(shop, name, now)
     mark, last = _mark(source, path), _last_good(shop, name)
     if last and last.mark == mark:
+        _settle(shop, name, Seen(found, handled=True), last, now)
         return PullResult(name, source.what, path)
     asked = Asked(
         what=source.what,
@@ -114,6 +127,15 @@ def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progres
     result = _imported(shop, asked, path, progress)
     _note(shop, name, Seen(found, handled=True), now)
     return result
+
+
+def _missing(shop: Shop, name: str, now: datetime) -> PullResult:
+    """Say, and remember, that a source's file is not there; the data from last time stays."""
+    source, path = shop.config.source[name], source_path(shop, name)
+    error = f"{path} does not exist."
+    with shop.database.write() as session:
+        imports.fail(session, source.what, name, path.name, now, ("", error))
+    return PullResult(name, source.what, path, error=error, hint=f"Check file in [source.{name}].")
 
 
 def _imported(shop: Shop, asked: Asked, path: Path, progress: Progress) -> PullResult:
@@ -141,13 +163,6 @@ def _in_order(shop: Shop) -> Iterator[str]:
     """Go through the sources so that what others refer to comes first."""
     order = ("suppressions", "customers", "purchases", "service-items", "visits", "consents")
     yield from sorted(shop.config.source, key=lambda name: order.index(shop.config.source[name].what))
-
-
-def _was_tried(shop: Shop, name: str) -> bool:
-    """Say whether this content was tried before, with these settings; a refused one is not tried every tick."""
-    with shop.database.read() as session:
-        last = imports.last(session, name)
-    return last is not None and last.mark == _mark(shop.config.source[name], source_path(shop, name))
 
 
 def _last_good(shop: Shop, name: str) -> Run | None:

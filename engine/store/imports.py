@@ -19,8 +19,8 @@ _RUN: sa.Table = ImportRun.__table__  # type: ignore[attr-defined]
 RUNNING = "running"
 """The detail of a run that has begun to write and has not ended: whoever finds one knows it was cut short."""
 
-LOOKED, HANDLED = "looked", "handled"
-"""The details of the one row per source that is no run: what the last look at its file found."""
+_LOOK = "look"
+"""The one row per source that is no run but keeps what the last look at its file found, under a name of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,13 @@ def fail(session: Session, what: str, source: str, file: str, now: datetime, bec
     session.connection().execute(sa.insert(_RUN).values(**values, **asdict(Counts())))
 
 
+def confirm(session: Session, run: Run, now: datetime) -> None:
+    """Note that a source brought the content of an earlier run again: nothing to write, but the data is fresh."""
+    values = {"what": run.what, "source": run.source, "file": run.file, "mark": run.mark, "good": True, "at": now}
+    counts = asdict(Counts(read=run.read, unchanged=run.read))
+    session.connection().execute(sa.insert(_RUN).values(**values, **counts, detail="same content"))
+
+
 def cut_short(session: Session, what: str) -> list[int]:
     """Return the runs of this kind that began to write and never ended: the process died, the disk was full."""
     query = sa.select(_RUN.c.id).where(_RUN.c.what == what, _RUN.c.detail == RUNNING)
@@ -90,8 +97,7 @@ def give_up(session: Session, runs: list[int]) -> None:
 
 def last(session: Session, source: str, *, good: bool | None = None) -> Run | None:
     """Return the latest run of a configured source, or its latest good one."""
-    runs = sa.and_(_RUN.c.source == source, _RUN.c.detail.not_in((LOOKED, HANDLED)))
-    query = sa.select(_RUN).where(runs).order_by(_RUN.c.id.desc()).limit(1)
+    query = sa.select(_RUN).where(_RUN.c.source == source).order_by(_RUN.c.id.desc()).limit(1)
     if good is not None:
         query = query.where(_RUN.c.good == good)
     row = session.connection().execute(query).mappings().first()
@@ -101,20 +107,20 @@ def last(session: Session, source: str, *, good: bool | None = None) -> Run | No
 def last_look(session: Session, source: str) -> Seen | None:
     """Return what the last look at a source's file found."""
     row = session.connection().execute(sa.select(_RUN.c.mark, _RUN.c.detail).where(_looks_at(source))).first()
-    return Seen(row.mark, row.detail == HANDLED) if row else None
+    return Seen(row.mark, row.detail == "handled") if row else None
 
 
-def note_look(session: Session, what: str, source: str, seen: Seen, now: datetime) -> None:
+def note_look(session: Session, source: str, seen: Seen, now: datetime) -> None:
     """Keep what a look at a source's file found."""
-    values = {"mark": seen.found, "detail": HANDLED if seen.handled else LOOKED, "at": now}
+    values = {"mark": seen.found, "detail": "handled" if seen.handled else "looked", "at": now}
     changed = session.connection().execute(sa.update(_RUN).where(_looks_at(source)).values(**values))
     if not changed.rowcount:
-        rest = {"what": what, "source": source, "file": "", "good": False, **asdict(Counts())}
+        rest = {"what": _LOOK, "source": f"{_LOOK} {source}", "file": "", "good": False, **asdict(Counts())}
         session.connection().execute(sa.insert(_RUN).values(**values, **rest))
 
 
 def _looks_at(source: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_RUN.c.source == source, _RUN.c.detail.in_((LOOKED, HANDLED)))
+    return sa.and_(_RUN.c.what == _LOOK, _RUN.c.source == f"{_LOOK} {source}")
 
 
 def last_good(session: Session, what: str) -> datetime | None:
