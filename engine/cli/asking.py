@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 
 import typer
@@ -73,7 +74,7 @@ def ask(given: Mapping[str, object], _: Translate, *, interactive: bool) -> Answ
     _ask_permission(questions, _)
     _ask_contracts(questions, trade, _)
     questions.text("customers", "9. " + _("Where is the customer list (a file; Enter for later)?"))
-    return Answers(**questions.answers)  # type: ignore[arg-type]  (the keys are the fields)
+    return replace(Answers(), **questions.answers)  # type: ignore[arg-type]
 
 
 def _ask_imprint(questions: Questions, trade: str, _: Translate) -> None:

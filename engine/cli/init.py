@@ -98,11 +98,7 @@ def _make(folder: Path, given: dict[str, object], *, interactive: bool, as_json:
 
 def _print_notice(email: str, _: Translate) -> None:
     """Print the sentence that makes every new order count, ready for the order form (nothing is written to config)."""
-    say(
-        _(
-            "This sentence belongs beside the e-mail field on your order form; from the day you print it, new orders count:"
-        )
-    )
+    say(_("Put this sentence beside the e-mail field on your order form; once it is printed, every new order counts:"))
     notice = _(
         "We also use your e-mail address to recommend our own similar goods or services and to ask how satisfied you "
         "are. You may object at any time – here ☐ or later at %(email)s – at no cost beyond basic transmission rates.",

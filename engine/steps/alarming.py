@@ -12,7 +12,8 @@ from uuid import uuid5
 from engine.domain.calendar import local_day
 from engine.domain.words import Accepted, Email
 from engine.language import Language
-from engine.store import claims, troubles
+from engine.steps.pulling import source_path
+from engine.store import claims, imports, troubles
 
 if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
     from engine.app import App
@@ -66,20 +67,31 @@ def _silence(app: App, now: datetime) -> Iterator[Trouble]:
 
 def _stale_sources(app: App, now: datetime) -> Iterator[Trouble]:
     _ = Language(app.config.shop.language).gettext
-    with app.database.read() as session:
-        stale = {name: troubles.not_pulled_since(session, name) for name in app.config.source}
-    for name, since in stale.items():
-        if since and now - since[0] >= PATIENCE:
+    for name, source in app.config.source.items():
+        since, detail = _unread_since(app, name)
+        if since is not None and now - since >= PATIENCE:
             yield Trouble(
                 f"source:{name}",
-                _("Treuepost: [source.%(name)s] was not read since %(since)s", name=name, since=_local(since[0], app)),
+                _("Treuepost: [source.%(name)s] was not read since %(since)s", name=name, since=_local(since, app)),
                 _(
                     "The file is %(file)s. The last attempt said: %(detail)s\n\n"
                     "Until it can be read, Treuepost goes by the older data.",
-                    file=app.config.source[name].file,
-                    detail=since[1] or "–",
+                    file=source.file,
+                    detail=detail or "–",
                 ),
             )
+
+
+def _unread_since(app: App, name: str) -> tuple[datetime | None, str]:
+    """Return since when a source could not be read and why: refused, or its file gone since it was last good."""
+    with app.database.read() as session:
+        failing = troubles.not_pulled_since(session, name)
+        good = imports.last(session, name, good=True)
+    if failing:
+        return failing
+    if good and not source_path(app, name).is_file():
+        return good.at, "the file is not there"
+    return None, ""
 
 
 def _tell(app: App, trouble: Trouble, now: datetime) -> bool:
