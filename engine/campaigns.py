@@ -35,6 +35,8 @@ from engine.language import Language
 from engine.toml_faults import Say
 from engine.toml_source import TomlSource, shown_path
 
+__all__ = ["Campaign", "MessageText", "Step", "campaign_files", "examine_campaigns", "load_campaigns", "read_campaign"]
+
 RESERVED: dict[tuple[str, ...], str] = {
     **{(table,): f"[{table}]" for table in ("coupon", "measure", "survey")},
     ("send", "not_on"): "send.not_on",

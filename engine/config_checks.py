@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -87,9 +86,9 @@ def _store(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
     written = source.data.get("store")
     if isinstance(written, dict) and urlsplit(str(written.get("url", ""))).password:
         yield _secret(source, ("store", "url"), say)
-    path = config.store.url.removeprefix("sqlite:///")
-    if path != config.store.url and not Path(path).parent.is_dir():
-        message = say("the folder %(folder)s does not exist", folder=Path(path).parent)
+    file = config.store.file
+    if file is not None and not file.parent.is_dir():
+        message = say("the folder %(folder)s does not exist", folder=file.parent)
         yield source.finding("E113", message, ("store", "url"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from email.utils import parseaddr
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -113,6 +114,12 @@ class Store(Section):
     """Where the memory lies."""
 
     url: Annotated[str, Field(pattern=r"^(sqlite:///.|postgresql(\+psycopg)?://.)")] = "sqlite:///treuepost.db"
+
+    @property
+    def file(self) -> Path | None:
+        """Return the SQLite file, or None on PostgreSQL."""
+        path = self.url.removeprefix("sqlite:///")
+        return Path(path) if path != self.url else None
 
 
 class ProviderSection(Section):

@@ -98,3 +98,9 @@ def zones(session: Session) -> Iterator[str]:
 
 def _is(campaign: str, rehearsal: bool) -> tuple[sa.ColumnElement[bool], ...]:
     return (_STATES.c.campaign == campaign, _STATES.c.rehearsal == rehearsal)
+
+
+def seen(session: Session, *, rehearsal: bool) -> set[str]:
+    """Return the ids of all campaigns the store has ever seen a file of."""
+    rows = session.connection().execute(sa.select(_STATES.c.campaign).where(_STATES.c.rehearsal == rehearsal))
+    return set(rows.scalars())

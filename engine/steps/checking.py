@@ -1,0 +1,58 @@
+"""What only the store can say about right campaigns: whom they may reach, and whether one has lost its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.campaigns import Campaign
+from engine.errors import Finding
+from engine.language import Language
+from engine.steps.reaching import Reach, reach, targets_of
+from engine.steps.subscribing import policy_of
+from engine.steps.suppressing import Shop
+from engine.store import scans
+from engine.toml_faults import Say
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the store says about the campaigns: their reach, in the same order, and what deserves a warning."""
+
+    reach: tuple[Reach, ...]
+    findings: tuple[Finding, ...]
+
+
+def look_out(shop: Shop, campaigns: Sequence[Campaign], now: datetime) -> Outlook:
+    """Ask the store whom each campaign may write to today, and whether a campaign was renamed."""
+    say = Language(shop.config.shop.language).gettext
+    reached = reach(shop, targets_of(campaigns, policy_of(shop.config)), now) if campaigns else []
+    with shop.database.read() as session:
+        seen = scans.seen(session, rehearsal=shop.config.rehearsal)
+    nobody = [_nobody(campaign, found, say) for campaign, found in zip(campaigns, reached, strict=True)]
+    renamed = _renamed(campaigns, seen, say)
+    return Outlook(tuple(reached), tuple(finding for finding in [*nobody, *renamed] if finding))
+
+
+def _nobody(campaign: Campaign, found: Reach, say: Say) -> Finding | None:
+    """Say of a campaign that may write to nobody what is missing most."""
+    if not campaign.enabled or not found.customers or found.permitted.total():
+        return None
+    message = say("of %(count)s customers, nobody may get this today", count=found.customers)
+    help_ = say("`treuepost reach %(campaign)s` says what is missing", campaign=campaign.id)
+    if campaign.kind in {"birthday", "seasonal_greeting"}:
+        help_ = say("greetings need a consent of their own; a purchase is never enough") + " · " + help_
+    return Finding(campaign.file, 0, 0, "L201", message, help_, "warning")
+
+
+def _renamed(campaigns: Sequence[Campaign], seen: set[str], say: Say) -> list[Finding]:
+    """Say of a new id, while one that was known is gone, that it would write to everybody again."""
+    present = {campaign.id: campaign for campaign in campaigns}
+    gone = sorted(seen - present.keys())
+    new = [campaign for name, campaign in present.items() if name not in seen and campaign.enabled]
+    if not gone or not new:
+        return []
+    message = say("this id is new, and %(gone)s is gone: was it renamed?", gone=", ".join(f'"{name}"' for name in gone))
+    help_ = say("under a new id everybody would be written to again; put the old one back")
+    return [Finding(campaign.file, 0, 0, "E114", message, help_, "warning") for campaign in new]
