@@ -32,11 +32,11 @@ class _Words:
         say = self._say
         yield say("What it is"), self._kind(campaign)
         yield say("Occasion"), self._occasion(campaign.trigger)
-        yield say("Who"), self._audience(campaign.audience)
-        yield say("From"), self._start(campaign.start)
+        yield say("Meant for"), self._audience(campaign.audience)
+        yield say("Starting"), self._start(campaign.start)
         for step in campaign.steps if len(campaign.steps) > 1 else ():
             yield say("Mail %(number)s", number=step.index + 1), self._step(step)
-        yield say("When"), self._sending(campaign)
+        yield say("Sent"), self._sending(campaign)
         if campaign.limit.at_most:
             yield say("Limit"), campaign.limit.at_most.words(self._code)
         if campaign.stop:
@@ -66,7 +66,7 @@ class _Words:
         say = self._say
         leap = say("28 February") if trigger.leap_day == "Feb 28" else say("1 March")
         told = say("people born on 29 February: %(day)s in common years", day=leap)
-        return f"{say('birthday')}: {trigger.when.words(self._code)}; {told}"
+        return f"{say('the birthday')}: {trigger.when.words(self._code)}; {told}"
 
     def _lapsed(self, trigger: Lapsed) -> str:
         say = self._say
@@ -105,7 +105,7 @@ class _Words:
         parts = [sentence % {"tags": ", ".join(tags)} for sentence, tags in told if tags]
         if audience.min_purchases:
             parts.append(self._purchases(audience.min_purchases))
-        return f"{say('customers')} {', '.join(parts)}" if parts else say("all customers with this occasion")
+        return say("customers %(conditions)s", conditions=", ".join(parts)) if parts else say("everybody it happens to")
 
     def _start(self, start: Start) -> str:
         say = self._say

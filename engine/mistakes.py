@@ -26,7 +26,7 @@ def describe(detail: ErrorDetails, say: Say) -> Described:
         wanted = say(_TYPES[detail["type"]])
         return (
             "E104",
-            say("this is %(is)s; it must be %(wanted)s", wanted=wanted, **{"is": _kind(detail["input"], say)}),
+            say("this is %(found)s; it must be %(wanted)s", wanted=wanted, found=_kind(detail["input"], say)),
             "",
         )
     if detail["type"] in _LIMITS:
@@ -59,7 +59,7 @@ _LIMITS = {
     "too_long": "this list is too long; at most %(limit)s",
 }
 _NAMES = {
-    str: "text",
+    str: "a text",
     bool: "true or false",
     int: "a number",
     float: "a decimal number",
@@ -140,9 +140,7 @@ _HANDLERS: dict[str, Callable[[ErrorDetails, Say], Described]] = {
     "no_web_address": _no_text("%(value)s is not a web address", "write it with https:// in front"),
     "no_door": _no_text("%(value)s is not HOST:PORT", 'write it like "127.0.0.1:8025"'),
     "control": _no_text("%(value)s holds a line break or an invisible character", ""),
-    "string_pattern_mismatch": _no_text(
-        "%(value)s has not the right form", "see config.example.toml and docs/campaigns.md"
-    ),
+    "string_pattern_mismatch": _no_text("%(value)s has not the right form", "config.example.toml shows every key"),
     "unknown_language": _no_text("%(value)s: a text is given in one of the languages de and en", ""),
     "no_id": _no_text("%(value)s is no id: small letters, digits, - and _, at most 64", ""),
     "no_template": _no_text(
