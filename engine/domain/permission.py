@@ -7,6 +7,7 @@ the "no", and whatever goes wrong in here ends in a refusal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
@@ -163,10 +164,13 @@ def permit(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) -> 
         return Refused(Reason.PERMISSION_FAILED, f"{type(error).__name__}: {error}")
 
 
+_BLANK = re.compile(r"[\x00-\x20\x7f]|\s")
+
+
 def is_sendable(email: str) -> bool:
     """Say whether every mail server can be given this address: a plain ASCII name before the @."""
     local, _, domain = email.rpartition("@")
-    return bool(local) and bool(domain) and local.isascii() and not any(c.isspace() or ord(c) < 33 for c in email)
+    return bool(local) and bool(domain) and local.isascii() and not _BLANK.search(email)
 
 
 def _refuse_the_unknown(kind: str, facts: PermissionFacts) -> Refused | None:
