@@ -101,13 +101,19 @@ class Assembly:
         parent = next((tag for _, tag in words if tag.statement[0] == "extends"), None)
         if parent is not None:
             blocks = self._own_blocks(masked, parent)
-            return self.resolved(self.filled(self.read(_target(parent)), blocks), depth + 1)
+            return self.resolved(self.filled(self._wanted(parent), blocks), depth + 1)
         out, end = [], 0
         for found, tag in words:
             if tag.statement[0] in ("include", "from", "import"):
-                out += [masked[end : found.start()], self.resolved(self.read(_target(tag)).strip(), depth + 1)]
+                out += [masked[end : found.start()], self.resolved(self._wanted(tag).strip(), depth + 1)]
                 end = found.end()
         return "".join([*out, masked[end:]])
+
+    def _wanted(self, tag: Tag) -> str:
+        try:
+            return self.read(_target(tag))
+        except TemplateError as error:
+            raise TemplateError(f"{tag.file}:{tag.line}: {error.message}", error.hint) from error
 
     def _own_blocks(self, masked: str, parent: Tag) -> dict[str, str]:
         blocks: dict[str, str] = {}
@@ -190,7 +196,7 @@ def _target(tag: Tag) -> str:
     found = _QUOTED.fullmatch(tag.statement[1])
     if found is None or (tag.statement[0] == "from") != (found[2] is not None):
         raise TemplateError(
-            f"{tag.file}:{tag.line}: cannot read {tag.source}",
+            f"cannot read {tag.source}",
             'Write {% extends "layout.html" %}, {% include "address.html" %} or {% from "parts.html" import button %}.',
         )
     return found[1]

@@ -7,6 +7,7 @@ nothing that makes a value longer than its parts (no `*` on text, no `~`, no `ra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -36,7 +37,7 @@ _SPOKEN = {
     "FloorDiv": "`//` is not allowed",
     "AssignBlock": "{% set … %} … {% endset %} is not allowed; use a macro",
     "Include": "include needs a quoted name",
-    "ScopedEvalContextModifier": "{% autoescape %} is not allowed: what customers are called is always escaped",
+    "Scope": "{% autoescape %} is not allowed: what customers are called is always escaped",
     "Dict": "{ … } is not allowed in a template",
     "Slice": "slices are not allowed",
 }
@@ -63,21 +64,27 @@ class Checker:
     locals: set[str] = field(default_factory=set)
     macros: dict[str, int] = field(default_factory=dict)
     items: set[str] = field(default_factory=set)
+    line: int = 1
 
     def check(self, tree: nodes.Template) -> list[Fault]:
         """Return every fault of a template, in the order of its lines."""
         work = self._work(tree.body, depth=0)
-        if work > _MOST_WORK:
+        if work > _MOST_WORK and not self.faults:
             self._fault(tree, "T104", "this template would take too long: too many loops and macros within each other")
         return sorted(set(self.faults), key=lambda fault: fault.line)
 
     def _fault(self, node: nodes.Node, code: str, message: str, help: str = "") -> None:  # noqa: A002
-        self.faults.append(Fault(node.lineno, code, message, help))
+        self.faults.append(Fault(self._line_of(node), code, message, help))
+
+    def _line_of(self, node: nodes.Node) -> int:
+        below = (child.lineno for child in node.find_all(nodes.Node) if child.lineno)
+        return node.lineno or next(below, self.line)
 
     def _work(self, body: list[nodes.Node], depth: int) -> int:
         return sum(self._node(node, depth) for node in body)
 
     def _node(self, node: nodes.Node, depth: int) -> int:
+        self.line = node.lineno or self.line  # some nodes do not know theirs
         if not isinstance(node, _PERMITTED):
             kind = type(node).__name__
             self._fault(node, "T103", _SPOKEN.get(kind, f"{kind} is not allowed in a template"))
@@ -169,6 +176,9 @@ class Checker:
         return 1 + self._node(node.node, depth)
 
     def _field(self, node: nodes.Node, owner: str, attribute: str) -> None:
+        root = re.split(r"[.[]", owner)[0]
+        if root and root not in FIELDS and root not in self.items and root not in ("loop", "mail"):
+            return  # a name of the template's own, or one that is told as unknown itself
         known = self._fields(owner)
         if attribute not in known:
             what = f"{owner}.{attribute}" if owner else attribute

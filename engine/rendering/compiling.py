@@ -17,7 +17,7 @@ from engine.rendering.masking import Revealed
 
 _LINK_START = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']?\s*$", re.IGNORECASE)
 _LINK = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
-_GOOD_LINK = re.compile(r"https?://|mailto:|tel:|\{\{|#", re.IGNORECASE)
+_GOOD_LINK = re.compile(r"https?://|mailto:|tel:|\{\{|zqj\d+qz|#", re.IGNORECASE)
 LONGEST_OUTPUT = 1_000_000
 
 
@@ -107,18 +107,18 @@ def _at(revealed: Revealed, line: int, code: str, message: str, help_: str) -> F
     return Finding(file, number, 1 if number else 0, code, message, help_)
 
 
+def link_fault(target: str, file: str, line: int) -> Finding | None:
+    """Return what is wrong with a link's target, if anything is."""
+    if _GOOD_LINK.match(target.strip() or "#"):
+        return None
+    message = f"a link must begin with https://, http://, mailto: or tel:, not {target[:40]!r}"
+    return Finding(file, line, 1, "T107", message, "In a mail there is no page a short link could start from.")
+
+
 def _bad_links(revealed: Revealed) -> list[Finding]:
-    found = (match for match in _LINK.finditer(revealed.source) if not _GOOD_LINK.match(match[1].strip() or "#"))
-    return [
-        _at(
-            revealed,
-            revealed.source.count("\n", 0, match.start()) + 1,
-            "T107",
-            f"a link must begin with https://, http://, mailto: or tel:, not {match[1][:40]!r}",
-            "In a mail there is no page a short link could start from.",
-        )
-        for match in found
-    ]
+    lines = ((match[1], revealed.source.count("\n", 0, match.start()) + 1) for match in _LINK.finditer(revealed.source))
+    faults = (link_fault(target, *revealed.place(line)) for target, line in lines)
+    return [fault for fault in faults if fault is not None]
 
 
 def _fold(tree: nodes.Node, constants: Mapping[str, Mapping[str, object]]) -> None:

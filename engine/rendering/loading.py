@@ -12,12 +12,12 @@ from engine.config import Config
 from engine.errors import Finding, TemplateError
 from engine.rendering.assembling import Assembly, Folder
 from engine.rendering.authored import CampaignText, MailText, StepText
-from engine.rendering.compiling import Compiled, Faulty, compile_template, syntax_fault
+from engine.rendering.compiling import Compiled, Faulty, compile_template, link_fault, syntax_fault
 from engine.rendering.context import CAMPAIGN_FIELDS, SHOP_FIELDS, Record, record
 from engine.rendering.environment import sandbox
 from engine.rendering.filters import LANGUAGES
 from engine.rendering.footer import Footer
-from engine.rendering.markdown import read_markdown
+from engine.rendering.markdown import Body, read_markdown
 from engine.rendering.masking import Revealed
 
 Texts = Mapping[str, str]
@@ -164,11 +164,18 @@ class Loader:
         body = self._per_language(draft.step.message.body)[draft.language]
         assembly = Assembly(self._folder)
         written = read_markdown(self._hidden(assembly, draft, body), assembly.mask)
+        self._require_links(draft, body, written)
         words, target = self._button(assembly, draft)
         button = assembly.macro("button", text=_escaped(words), url=_escaped(target)) if words else ""
         html = assembly.in_layout("html", {"body": written.html, "button": button})
         text = assembly.in_layout("txt", {"body": written.text, "button": f"{words}: {target}\n" if words else ""})
         return assembly.html(html), assembly.text(text)
+
+    def _require_links(self, draft: Draft, body: str, written: Body) -> None:
+        file, first = draft.campaign.file, self._lines.of(body, draft.step.id)
+        faults = [link_fault(target, file, first + line) for line, target in written.links]
+        if found := [fault for fault in faults if fault is not None]:
+            raise Faulty(found)
 
     def _button(self, assembly: Assembly, draft: Draft) -> tuple[str, str]:
         button = draft.step.message.button

@@ -1,12 +1,13 @@
 """Markdown bodies: the same words once as HTML and once as plain text, with Jinja's tags left in place.
 
-HTML inside Markdown is shown as text, never passed through. A line that holds nothing but `{% … %}` stands between
-paragraphs; around a list it goes inside the list, so that a loop makes one list and not many.
+A line break in the file is a line break in the mail, as in every mail program. HTML inside Markdown is shown as text,
+never passed through. A line that holds nothing but `{% … %}` stands between paragraphs; around a list it goes inside
+the list, so that a loop makes one list and not many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
@@ -27,17 +28,27 @@ class Body:
 
     html: str
     text: str
+    links: tuple[tuple[int, str], ...] = ()
+    """Every link's target, with the line of the body it stands on (counting from 0)."""
 
 
 def read_markdown(masked: str, mask: Mask) -> Body:
     """Turn masked Markdown into masked HTML and masked text."""
     parser = _parser(mask)
     tokens = _loops_inside_lists(parser.parse(masked), mask)
-    return Body(parser.renderer.render(tokens, parser.options, {}), _Text().write(tokens))
+    return Body(parser.renderer.render(tokens, parser.options, {}), _Text().write(tokens), tuple(_links(tokens)))
+
+
+def _links(tokens: list[Token]) -> Iterator[tuple[int, str]]:
+    for token in tokens:
+        for child in token.children or []:
+            target = child.attrs.get("href") or child.attrs.get("src")
+            if target:
+                yield (token.map or [0])[0], str(target)
 
 
 def _parser(mask: Mask) -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False})
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True})
     parser.disable(["code", "fence", "html_block", "html_inline", "reference", "lheading"])
 
     def statement(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -53,7 +53,7 @@ def full(trigger: str, language: str) -> MailContext:
             customer_since=date(2019, 3, 1),
             tags=("vip",),
         ),
-        occasion=OccasionView(_TODAY, 1),
+        occasion=OccasionView(_TODAY),
         today=_TODAY,
         links=Links("https://shop.example/u/sample", "https://shop.example/p/sample"),
         because=Because(Basis.CONSENT, date(2026, 1, 5)),
@@ -76,7 +76,7 @@ def samples(trigger: str, language: str) -> list[Sample]:
     named = whole.customer
     found = [
         Sample("", whole),
-        Sample("", replace(whole, customer=replace(named, address_form="du"))),
+        Sample("", replace(whole, customer=replace(named, address_form="du"), occasion=OccasionView(_TODAY, 2))),
         Sample("a first name", replace(whole, customer=replace(named, first_name=""))),
         Sample("a name and further details", replace(whole, customer=CustomerView(email=named.email))),
     ]
