@@ -175,7 +175,7 @@ def _refuse_garbled(path: Path, codec: str, text: str, line_ends: int) -> None:
     if not found:
         return
     line = line_ends + text.count("\n", 0, found.start()) + 1
-    word = re.search(r"\S*\Z", text[: found.start()])
+    word = re.search(r"[^\s;,\t|\"]*\Z", text[: found.start()])
     shown = (word.group() if word else "")[-20:] + (re.match(r"[^\s;,\t|\"]*", text[found.start() :]) or found).group()
     hint = (
         "The file itself holds these signs: it was garbled before. Export it again from where it comes from."

@@ -5,11 +5,13 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from engine.errors import NothingFound, TreuepostError
 from engine.sources.delimited import open_delimited
 from engine.sources.options import ReadOptions
+from engine.sources.refused import is_refused_file, rearmed
 from engine.sources.tables import Line, Table
 
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
@@ -28,7 +30,8 @@ def read(path: Path, options: ReadOptions) -> Table:
     table = _opened(path, options)
     if next(table.lines(), None) is None:
         raise TreuepostError(f"{path.name} holds headings and nothing else: 0 rows.", "Is its export finished?")
-    return replace(table, lines=_watched(table, before))
+    table = replace(table, lines=_Lines(table, before))
+    return replace(table, lines=partial(rearmed, table.lines)) if is_refused_file(table.headers) else table
 
 
 def _mark(path: Path) -> tuple[int, int]:
@@ -65,10 +68,6 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
         kind = "a damaged or half-written spreadsheet"
     if kind:
         raise TreuepostError(f"{path.name} is {kind}, not a table.", _WANTED)
-
-
-def _watched(table: Table, before: tuple[int, int]) -> _Lines:
-    return _Lines(table, before)
 
 
 class _Lines:

@@ -7,12 +7,13 @@ written with an apostrophe before them.
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from engine.errors import TreuepostError
-from engine.sources.tables import Refusal, Table
+from engine.sources.tables import Line, Refusal, Table
 
 OWN_HEADERS = ("refused_row", "refused_field", "refused_because", "refused_value")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -21,6 +22,21 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def defused(cell: str) -> str:
     """Return a cell as a spreadsheet shows it without running it."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def is_refused_file(headers: Sequence[str]) -> bool:
+    """Say whether a file is one of ours, mended and coming back."""
+    return set(OWN_HEADERS) <= set(headers)
+
+
+def rearmed(lines: Callable[[], Iterator[Line]]) -> Iterator[Line]:
+    """Yield the lines of one of our own files with the apostrophes taken off again."""
+    for line in lines():
+        yield Line(
+            line.number,
+            [cell[1:] if cell[1:].startswith(_FORMULA) and cell[0] == "'" else cell for cell in line.cells],
+            line.fault,
+        )
 
 
 def refused_file(path: Path) -> Path:

@@ -21,6 +21,7 @@ from engine.sources.money import Evidence, read_amount, read_currency
 from engine.sources.tables import Refusal, shortened
 
 Value = TypeVar("Value")
+_NO = frozenset({"withdrawn", "objected"})
 
 
 class Birthday(NamedTuple):
@@ -101,6 +102,11 @@ def _past_instant(cell: str, info: ValidationInfo) -> datetime | None:
         if day <= reading.today:
             return instant
     raise Unfit(f'"{shortened(cell, 30)}" lies in the future')
+
+
+def _consent_at(cell: str, info: ValidationInfo) -> datetime | None:
+    """Read when a consent's state began; a no is never refused for its date."""
+    return _instant(cell, info) if info.data.get("state") in _NO else _past_instant(cell, info)
 
 
 def _currency(cell: str, info: ValidationInfo) -> str:
@@ -273,7 +279,7 @@ class ConsentRow(Row):
 
     email: Annotated[str, BeforeValidator(_required(_email))]
     state: Annotated[str, BeforeValidator(_required(_state))]
-    at: PastInstant = None
+    at: Annotated[datetime | None, BeforeValidator(_consent_at)] = None
     kinds: Words = ()
     wording: Text = ""
     requested_at: PastInstant = None
@@ -289,7 +295,7 @@ class SuppressionRow(Row):
 
     email: Annotated[str, BeforeValidator(_required(_email))]
     reason: Text = ""
-    at: PastInstant = None
+    at: OptionalInstant = None
     scope: Text = ""
 
 
