@@ -63,7 +63,8 @@ def take(session: Session, provider: str, budgets: Sequence[Allowance], wanted: 
 def give_back(session: Session, provider: str, budgets: Sequence[Allowance], count: int) -> None:
     """Return mails that were taken and not sent to the windows they came from."""
     names = [window.name for window in budgets]
-    _add(session, sa.and_(_TABLE.c.provider == provider, _TABLE.c.window.in_(names)), -count)
+    if names:
+        _add(session, sa.and_(_TABLE.c.provider == provider, _TABLE.c.window.in_(names)), -count)
 
 
 def _add(session: Session, mine: sa.ColumnElement[bool], count: int) -> None:

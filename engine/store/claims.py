@@ -8,13 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.domain.states import CLAIMABLE
 from engine.domain.words import State
 from engine.store import messages
-from engine.store.messages import COLUMNS, TABLE, MessageRow
-
-_CLAIMABLE: sa.ColumnElement[bool] = sa.literal_column("state IN ('planned', 'retrying')")
-"""Spelled as in the queue's partial index, so that both databases use it."""
+from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
 
 
 def claim(
@@ -28,7 +24,7 @@ def claim(
     due = (
         sa.select(*COLUMNS)
         .where(
-            _CLAIMABLE,
+            WAITING,
             TABLE.c.send_after <= now,
             TABLE.c.expires_at > now,
             TABLE.c.campaign.in_(sorted(campaigns)),
@@ -45,5 +41,11 @@ def claim(
 
 def count_due(session: Session, now: datetime) -> int:
     """Return how many messages wait although they are due."""
-    waiting = sa.and_(TABLE.c.state.in_(CLAIMABLE), TABLE.c.send_after <= now)
-    return session.connection().execute(sa.select(sa.func.count()).select_from(TABLE).where(waiting)).scalar_one()
+    waiting = sa.select(sa.func.count()).select_from(TABLE).where(WAITING, TABLE.c.send_after <= now)
+    return session.connection().execute(waiting).scalar_one()
+
+
+def is_any_due(session: Session, now: datetime) -> bool:
+    """Say whether anything waits that is due, without asking for more than one."""
+    first = sa.select(TABLE.c.id).where(WAITING, TABLE.c.send_after <= now).limit(1)
+    return session.connection().execute(first).first() is not None

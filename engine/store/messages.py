@@ -48,6 +48,10 @@ class MessageRow(NamedTuple):
     first_call_at: datetime | None
 
 
+WAITING: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
+UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('claimed', 'sending', 'in_doubt', 'held')")
+"""Spelled as in the partial indexes, so that both databases read the open messages and not the history."""
+
 COLUMNS = tuple(TABLE.c[name] for name in MessageRow._fields)
 
 
@@ -141,15 +145,21 @@ def by_ids(session: Session, ids: Iterable[int]) -> list[MessageRow]:
     return find(session, TABLE.c.id.in_(list(ids)))
 
 
-def in_states(session: Session, states: Iterable[State], limit: int | None = None) -> list[MessageRow]:
-    """Return the messages in these states in the order in which they are sent."""
-    return find(session, TABLE.c.state.in_(list(states)), limit)
+def under_way(session: Session, states: Iterable[State], limit: int | None = None) -> list[MessageRow]:
+    """Return the messages in these of the states `claimed`, `sending`, `in_doubt` and `held`."""
+    return find(session, sa.and_(UNDER_WAY, TABLE.c.state.in_(list(states))), limit)
 
 
 def overdue(session: Session, now: datetime, limit: int) -> list[MessageRow]:
-    """Return open messages whose time is over; a waiting `claimed` one is decided by its gates instead."""
-    waiting = TABLE.c.state.in_([State.PLANNED, State.RETRYING, State.HELD])
-    return find(session, sa.and_(waiting, TABLE.c.expires_at <= now), limit)
+    """Return the waiting messages whose time is over; a `claimed` one is decided by its gates instead."""
+    late = TABLE.c.expires_at <= now
+    waiting = find(session, sa.and_(WAITING, late), limit)
+    return waiting or find(session, sa.and_(UNDER_WAY, TABLE.c.state == State.HELD, late), limit)
+
+
+def listing(session: Session, states: Iterable[State], limit: int | None = None) -> list[MessageRow]:
+    """Return the messages in these states, whatever their number."""
+    return find(session, TABLE.c.state.in_(list(states)), limit)
 
 
 def named(session: Session, prefix: str) -> list[MessageRow]:

@@ -10,21 +10,27 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import sqlalchemy as sa
 
 from engine.errors import AlreadyRunning, StoreError
 from engine.store.database import Database
 
+SENDING = threading.Lock()
+"""Held while this process sends: whoever gets it knows that nothing of its own is under way."""
+
 _SENDER_LOCK = 7_283_339
+_INCARNATION = uuid4().hex[:8]  # a process id comes again, in a container at once
 
 
 def owner_name() -> str:
     """Return the name under which this process claims messages."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}"
 
 
 @contextmanager

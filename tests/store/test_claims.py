@@ -73,4 +73,4 @@ def test_a_claim_names_its_owner(database: Database) -> None:
         row = row_of(session, number)
         assert (row.state, row.owner, row.fence) == (State.CLAIMED, "host:17", 0)
         assert claims.count_due(session, NOW) == 0
-        assert len(messages.in_states(session, [State.CLAIMED])) == 1
+        assert len(messages.under_way(session, [State.CLAIMED])) == 1

@@ -85,5 +85,19 @@ def test_only_what_waits_is_overdue(database: Database) -> None:
     with database.write() as session:
         anna = add_customer(session)
         ids = {state: add_messages(session, 1, anna, state=state, expires_at=late)[0] for state in State}
-        found = {row.id for row in messages.overdue(session, NOW, 100)}
-    assert found == {ids[State.PLANNED], ids[State.RETRYING], ids[State.HELD]}
+        assert {row.id for row in messages.overdue(session, NOW, 100)} == {ids[State.PLANNED], ids[State.RETRYING]}
+        messages.move_all(session, messages.overdue(session, NOW, 100), State.EXPIRED, now=NOW, actor="a")
+        assert [row.id for row in messages.overdue(session, NOW, 100)] == [ids[State.HELD]]
+
+
+def test_open_messages_are_found_without_reading_the_history(sqlite_database: Database) -> None:
+    conditions = {
+        "ix_message_queue": sa.and_(messages.WAITING, messages.TABLE.c.send_after <= NOW),
+        "ix_message_open": sa.and_(messages.UNDER_WAY, messages.TABLE.c.state == State.HELD),
+    }
+    with sqlite_database.read() as session:
+        for index, condition in conditions.items():
+            select = sa.select(*messages.COLUMNS).where(condition)
+            text = str(select.compile(session.connection(), compile_kwargs={"literal_binds": True}))
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+            assert index in str(plan)

@@ -1,0 +1,145 @@
+"""Step 5, the release: one transaction looks again at everything and writes down what is about to be done.
+
+The addresses are locked first; permission, caps and the occasion are read in later statements. When this transaction
+has committed, the intent is on the disk, and the call may begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from engine.domain.gates import reason_detail
+from engine.domain.words import Decision, Email, Reason, State
+from engine.rendering.renderer import Rendered
+from engine.steps.gating import Inspected, Shop, inspect
+from engine.store import addresses, attempts, messages
+from engine.store.messages import MessageRow, Move
+
+_SOON = timedelta(seconds=1)
+_ENDS = {"skip": State.SKIPPED, "expire": State.EXPIRED, "cancel": State.CANCELLED, "hold": State.HELD}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message with its mail: rendered just now, or frozen at an earlier release (`rendered` is None)."""
+
+    one: Inspected
+    email: Email
+    rendered: Rendered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A mail whose intent is written: its row as it stands now."""
+
+    row: MessageRow
+    email: Email
+
+
+def settle(
+    session: Session, decided: Sequence[tuple[MessageRow, Decision]], *, now: datetime, actor: str
+) -> list[Move]:
+    """Carry out every decision but "send": end the message, or let it wait."""
+    return messages.transition(session, [_move(row, decision, now) for row, decision in decided], now=now, actor=actor)
+
+
+def _move(row: MessageRow, decision: Decision, now: datetime) -> Move:
+    detail = reason_detail(decision)
+    if decision.action == "wait":
+        values = {"send_after": max(decision.until or now, now + _SOON), "owner": ""}
+        return Move(row, resting(row), decision.reason, detail, values)
+    return Move(row, _ENDS[decision.action], decision.reason, detail, {"owner": ""})
+
+
+def give_back(session: Session, rows: Sequence[MessageRow], *, now: datetime, actor: str, why: str) -> list[Move]:
+    """Return claimed messages to the queue: nothing was done with them."""
+    values = {"owner": "", "send_after": now + _SOON}
+    moves = [Move(row, resting(row), Reason.GIVEN_BACK, why, values) for row in rows]
+    return messages.transition(session, moves, now=now, actor=actor)
+
+
+def resting(row: MessageRow) -> State:
+    """Return the state in which a message waits: once a call was made for it, it is `retrying`."""
+    return State.PLANNED if row.first_call_at is None else State.RETRYING
+
+
+def release(session: Session, app: Shop, letters: Sequence[Letter], *, now: datetime, owner: str) -> list[Released]:
+    """Look again and write the intents of those that may still go; those that may not are settled.
+
+    Whoever was to be carried by a mail that does not go stays claimed, for the caller to give back.
+    """
+    people = [letter.one.person for letter in letters]
+    addresses.lock(session, {person.address_id for person in people if person.address_id is not None})
+    ids = [row.id for letter in letters for row in (letter.one.row, *letter.one.carried)]
+    mine = [row for row in messages.by_ids(session, ids) if row.state is State.CLAIMED and row.owner == owner]
+    again = {one.row.id: one for one in inspect(session, app, mine, now).messages}
+    may_go = [
+        (letter, one)
+        for letter in letters
+        if (one := again.get(letter.one.row.id)) is not None and one.decision.action == "send" and _is_same(letter, one)
+    ]
+    carried = {row.id for one in again.values() for row in one.carried}
+    refused = [
+        (one.row, one.decision) for one in again.values() if one.decision.action != "send" and one.row.id not in carried
+    ]
+    settle(session, refused, now=now, actor=owner)
+    return _write_intents(session, app, may_go, now, owner)
+
+
+def _is_same(letter: Letter, now_seen: Inspected) -> bool:
+    """Say whether what was rendered is still what would be rendered."""
+    before = letter.one
+    carried = {row.id for row in before.carried} == {row.id for row in now_seen.carried}
+    same_data = letter.rendered is None or before.person == now_seen.person
+    same_basis = letter.rendered is None or before.decision.evidence == now_seen.decision.evidence
+    return carried and same_data and same_basis and letter.email.to == now_seen.person.email
+
+
+def _write_intents(
+    session: Session, app: Shop, may_go: Sequence[tuple[Letter, Inspected]], now: datetime, owner: str
+) -> list[Released]:
+    name = app.provider.name
+    moves = [_intent(letter, one, now, name) for letter, one in may_go]
+    made = {move.message.id: move for move in messages.transition(session, moves, now=now, actor=owner)}
+    released: list[Released] = []
+    for letter, one in may_go:
+        if one.row.id not in made:
+            continue
+        released.append(Released(_as_released(one.row, made[one.row.id]), letter.email))
+        messages.transition(session, [_carry(row, one.row) for row in one.carried], now=now, actor=owner)
+    digests = {mail.row.id: attempts.digest(mail.email) for mail in released}
+    attempts.freeze(session, [(mail.row.id, mail.email, digests[mail.row.id]) for mail in released], now)
+    attempts.begin(session, [(mail.row, digests[mail.row.id]) for mail in released], name, now)
+    return released
+
+
+def _intent(letter: Letter, one: Inspected, now: datetime, provider: str) -> Move:
+    row, decision = one.row, one.decision
+    values: dict[str, object] = {
+        "fence": row.fence + 1,
+        "attempts": row.attempts + 1,
+        "first_call_at": row.first_call_at or now,
+        "address_id": one.person.address_id,
+        "basis": decision.basis,
+        "evidence": decision.evidence,
+        "provider": provider,
+        "subject": letter.email.subject,
+    }
+    if letter.rendered is not None:
+        values |= {"language": letter.rendered.language, "template_hash": letter.rendered.template_hash}
+        if one.campaign is not None:
+            values["campaign_hash"] = one.campaign.hash
+    return Move(row, State.SENDING, values=values)
+
+
+def _as_released(row: MessageRow, move: Move) -> MessageRow:
+    written = {name: value for name, value in move.values.items() if name in MessageRow._fields}
+    return row._replace(state=State.SENDING, **written)
+
+
+def _carry(row: MessageRow, lead: MessageRow) -> Move:
+    return Move(row, State.SKIPPED, Reason.SAME_ADDRESS, lead.message_id, {"carried_by": lead.id, "owner": ""})
