@@ -14,8 +14,6 @@ from sqlmodel import Session
 
 from engine.campaign_model import Campaign
 from engine.domain.permission import Contract, PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
-from engine.domain.words import Reason
-from engine.keys import Keyring
 from engine.steps.subscribing import policy_of
 from engine.steps.suppressing import Shop
 from engine.store import people
@@ -101,57 +99,3 @@ def permit_anyhow(
         if isinstance(said, Permitted):
             return said
     return said
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What one person allows now, for one kind of mail."""
-
-    kind: str
-    said: Permitted | Refused
-
-
-def allowances(
-    session: Session, keyring: Keyring, policy: Policy, person: people.Person, kinds: Sequence[str], now: datetime
-) -> list[Allowance]:
-    """Return what may be sent to one person now, kind by kind."""
-    facts = permission_facts(session, keyring, [(person.id, person.address_id, None)], now)[0]
-    contracts = people.contracts_of(session, [person.id]).get(person.id, ())
-    asked = (Target(kind, kind, kind) for kind in kinds)
-    return [Allowance(one.kind, permit_anyhow(one, facts, contracts, policy, now)) for one in asked]
-
-
-MISSING: Mapping[Reason, str] = {
-    Reason.NO_ADDRESS: "no e-mail address",
-    Reason.UNSENDABLE_ADDRESS: "address cannot be sent to (umlaut before the @)",
-    Reason.HARD_BOUNCE: "mailbox does not exist any more",
-    Reason.LEGAL_BLOCK: "legal block",
-    Reason.SUPPRESSED: "blocked by you",
-    Reason.OBJECTION: "objected to advertising",
-    Reason.COMPLAINT: "reported a mail as spam",
-    Reason.ERASED: "asked to be erased",
-    Reason.WITHDRAWN: "took back the consent",
-    Reason.NO_CONSENT: "missing: consent",
-    Reason.NOT_CONFIRMED: "asked for mail, never confirmed",
-    Reason.UNPROVEN: "consent without proof",
-    Reason.KIND_NOT_CONSENTED: "consent does not name this kind",
-    Reason.NO_CONTRACT: "missing: service contract with its number",
-    Reason.CONTRACT_OVER: "contract is over",
-    Reason.UNKNOWN_KIND: "unknown kind of mail",
-    Reason.KEY_BROKEN: "secret key does not fit the store",
-    Reason.PERMISSION_FAILED: "a fault: nothing is sent",
-}
-"""What stands between us and a mail, in the owner's words (sentences of the catalogue)."""
-
-REMEDIES: Mapping[Reason, str] = {
-    Reason.NO_ADDRESS: "Ask for the e-mail address with the next order, and import it.",
-    Reason.NO_CONSENT: "Ask for consent with the next order: a box of its own, not ticked, naming what you will send.",
-    Reason.NOT_CONFIRMED: "Who asked and never confirmed must ask again; a reminder would be advertising.",
-    Reason.UNPROVEN: "A consent counts with its wording, both times, its source and its proof: import consents again "
-    "with these columns, and describe the text in [wording.ID].",
-    Reason.KIND_NOT_CONSENTED: "Name this kind in the text of the box and in [wording.ID]; then new consents count.",
-    Reason.NO_CONTRACT: "Put the contract's number into the column contract_ref of the service items.",
-    Reason.CONTRACT_OVER: "Renewed contracts: bring contract_until up to date in the service items.",
-    Reason.HARD_BOUNCE: "Ask for a new address; if the old one works again: treuepost suppress remove EMAIL.",
-}
-"""How to reach more people, where there is a lawful way."""

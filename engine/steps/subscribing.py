@@ -51,6 +51,7 @@ class Hearsay:
     at: datetime
     source: str
     wording: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def note(shop: Shop, said: Hearsay, now: datetime) -> bool:
     with shop.database.write() as session:
         number = addresses.find_or_add(session, [valid_address(said.email)], now)[exact(said.email)]
         state = ConsentState(said.state)
-        event = NewConsent(number, state, said.at, kinds, said.wording, requested_at=said.at, source=said.source)
+        event = NewConsent(number, state, said.at, kinds, said.wording, said.at, said.source, said.note)
         return record(session, ledger_of(shop), [event], now, "owner") == 1
 
 

@@ -1,0 +1,80 @@
+"""The owner's words for what is law in the program: kinds of mail, bases, and what stands between us and a mail.
+
+Every sentence here is a key of the catalogue; the English one is what `[shop] language = "en"` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.domain.words import Basis, Reason
+
+KINDS: Mapping[str, str] = {
+    "newsletter": "Newsletter",
+    "product_recommendation": "Product recommendation",
+    "winback": "Welcome back",
+    "coupon": "Voucher",
+    "birthday": "Birthday",
+    "seasonal_greeting": "Seasonal greeting",
+    "service_reminder": "Service without a contract",
+    "thank_you": "Thanks",
+    "feedback_request": "Asking for an opinion",
+    "review_request": "Asking for a review",
+    "feedback_result": "What became of your feedback",
+    "vip_offer": "Offer for regulars",
+    "loyalty_promo": "Loyalty card: offer",
+    "consent_refresh": "Renewing consent",
+    "abandoned_cart": "Abandoned cart",
+    "order_confirmation": "Order confirmation",
+    "invoice": "Invoice",
+    "shipping": "Shipping notice",
+    "contract_appointment": "Service under contract",
+    "loyalty_statement": "Loyalty card: balance",
+    "recall": "Recall",
+    "security_notice": "Security notice",
+    "dsr_response": "Answer to a privacy request",
+    "doi_request": "Please confirm your sign-up",
+}
+
+BASES: Mapping[Basis, str] = {
+    Basis.CONSENT: "consent",
+    Basis.EXISTING_CUSTOMER: "existing customer",
+    Basis.CONTRACT: "contract",
+}
+
+REASONS: Mapping[Reason, str] = {
+    Reason.NO_ADDRESS: "no e-mail address",
+    Reason.UNSENDABLE_ADDRESS: "address cannot be sent to",
+    Reason.HARD_BOUNCE: "mailbox is dead",
+    Reason.LEGAL_BLOCK: "blocked for legal reasons",
+    Reason.SUPPRESSED: "blocked by you",
+    Reason.OBJECTION: "objected to advertising",
+    Reason.COMPLAINT: "reported a mail as spam",
+    Reason.ERASED: "asked to be erased",
+    Reason.WITHDRAWN: "took the consent back",
+    Reason.NO_CONSENT: "missing: consent",
+    Reason.NOT_CONFIRMED: "signed up, never confirmed",
+    Reason.UNPROVEN: "consent without proof",
+    Reason.KIND_NOT_CONSENTED: "consent does not name this kind of mail",
+    Reason.NO_CONTRACT: "missing: contract with a number or date",
+    Reason.CONTRACT_OVER: "contract is over",
+    Reason.UNKNOWN_KIND: "unknown kind of mail",
+    Reason.KEY_BROKEN: "secret.key does not belong to this store",
+    Reason.PERMISSION_FAILED: "a fault in the rules: nothing is sent",
+}
+"""Why somebody may not be written to."""
+
+REMEDIES: Mapping[Reason, str] = {
+    Reason.NO_CONSENT: "Ask for consent with the next order: a box of its own, not ticked, that names what you send.",
+    Reason.NO_ADDRESS: "Ask for the e-mail address with the next order.",
+    Reason.NOT_CONFIRMED: "Whoever signed up and never confirmed must sign up again. A reminder would be advertising.",
+    Reason.UNPROVEN: (
+        "A consent counts with its text, both times, its source and its proof: describe the text in [wording.ID] and "
+        "import the consents with all columns."
+    ),
+    Reason.KIND_NOT_CONSENTED: "Name this kind of mail in the text beside the box and in [wording.ID]: new consents then count.",
+    Reason.NO_CONTRACT: "Bring the contract's number or date along in the column contract_ref of the service items.",
+    Reason.CONTRACT_OVER: "Where a contract was renewed, bring contract_until up to date.",
+    Reason.HARD_BOUNCE: "Ask for a new address. If the mailbox works again: treuepost suppress remove ADDRESS.",
+}
+"""How there will be more of them, where there is a lawful way."""

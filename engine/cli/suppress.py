@@ -1,0 +1,109 @@
+"""`treuepost suppress`: addresses nobody may write to, whatever was agreed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.opening import opened_premises, spoken
+from engine.cli.output import local_time, print_json, say, shown
+from engine.cli.reasons import REASONS
+from engine.errors import NothingFound, TreuepostError
+
+if TYPE_CHECKING:
+    from engine.store.suppressions import Listed
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The address.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `suppress add`, `remove` and `list`."""
+    noun = typer.Typer(help="Addresses nobody may write to.", no_args_is_help=True, rich_markup_mode=None)
+    noun.command("add")(add)
+    noun.command("remove")(remove)
+    noun.command("list")(show)
+    app.add_typer(noun, name="suppress")
+
+
+def add(
+    ctx: typer.Context,
+    email: _Email,
+    because: Annotated[str, typer.Option("--because", metavar="TEXT", help="Why; it is kept.")],
+    as_json: _Json = False,
+) -> None:
+    """Block an address for every mail, contract mail too. For an objection to advertising use `stop`."""
+    from engine.clock import system_clock
+    from engine.steps.suppressing import suppress
+
+    with opened_premises(ctx) as shop:
+        done = suppress(shop, email, because, system_clock())
+        if as_json:
+            counts = {"skipped": done.skipped, "under_way": done.under_way}
+            print_json({"email": done.email, "new": done.new, "known": bool(done.people)} | counts)
+            return
+        _ = spoken(shop.config)
+        text = "%(email)s is blocked now: no mail goes there." if done.new else "%(email)s was blocked already."
+        say(_(text, email=shown(done.email)))
+        if done.skipped:
+            say(_("%(count)s waiting mails were struck out.", count=done.skipped))
+        if done.under_way:
+            say(_("%(count)s mails may be on their way already.", count=done.under_way))
+
+
+def remove(ctx: typer.Context, email: _Email, as_json: _Json = False) -> None:
+    """Lift your own entry, or a bounce that was mended. An objection only the customer can lift."""
+    from engine.clock import system_clock
+    from engine.steps.suppressing import unsuppress
+
+    with opened_premises(ctx) as shop:
+        done = unsuppress(shop, email, system_clock())
+        _ = spoken(shop.config)
+        stays = sorted({one.reason for one in done.stays})
+        if not done.lifted and not stays:
+            raise NothingFound(_("%(email)s is not blocked.", email=shown(email)))
+        if not done.lifted:
+            raise TreuepostError(
+                _("%(email)s stays blocked: %(reason)s.", email=shown(email), reason=_(REASONS[stays[0]])),
+                _("Only the customer can lift this, by agreeing anew and confirming it."),
+            )
+        if as_json:
+            print_json({"email": email, "lifted": [one.reason for one in done.lifted], "stays": stays})
+            return
+        say(_("%(email)s is no longer blocked.", email=shown(email)))
+        for reason in stays:
+            say(_("This stays: %(reason)s.", reason=_(REASONS[reason])))
+
+
+def show(
+    ctx: typer.Context,
+    show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Show addresses in full.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """List who is blocked, since when and why. Where only a hash is known, its first letters are shown."""
+    from engine.store import suppressions
+
+    with opened_premises(ctx) as shop:
+        with shop.database.read() as session:
+            listed = suppressions.listing(session)
+        if as_json:
+            print_json([_document(one) for one in listed])
+            return
+        _ = spoken(shop.config)
+        for one in listed:
+            address = shown(one.email, in_full=show_addresses) if one.email else f"#{one.exact_hash[:8]}"
+            when = local_time(one.at, shop.config.shop.zone)
+            say(f"{when:<16}  {address:<28}  {_(REASONS[one.reason])}  {one.source}".rstrip())
+        say(_("%(count)s entries", count=len(listed)), err=True)
+
+
+def _document(one: Listed) -> dict[str, object]:
+    return {
+        "email": one.email or None,
+        "hash": one.exact_hash,
+        "scope": one.scope,
+        "reason": one.reason,
+        "at": one.at,
+        "because": one.source,
+    }
