@@ -21,7 +21,7 @@ from engine import reloading, systemd
 from engine.app import App
 from engine.clock import stopwatch
 from engine.errors import StoreError, TreuepostError
-from engine.steps import alarming, passing
+from engine.steps import alarming, passing, planning, recovering
 from engine.store import installation, ownership
 
 PULL_SECONDS = 60
@@ -96,24 +96,27 @@ class Daemon:
 
     def _pull(self, now: datetime) -> None:
         for pulled in passing.pull_changed(self.app, now):
-            log.info("pulled", **pulled)
+            if pulled.error:
+                log.error("source refused", source=pulled.source, error=pulled.error, hint=pulled.hint)
+            elif pulled.report:
+                log.info("pulled", source=pulled.source, created=pulled.report.created, updated=pulled.report.updated)
 
     def _plan(self, now: datetime) -> None:
         if self._waits(now):
             return
-        planned = passing.plan(self.app, now)
-        if planned:
-            log.info("planned", messages=planned)
+        report = planning.plan(self.app, now)
+        if report.planned or report.moved:
+            log.info("planned", messages=report.planned, moved=report.moved)
 
     def _send(self, now: datetime) -> None:
         if self._waits(now):
             return
-        sent = passing.send(self.app, self.stopping)
-        if sent:
-            log.info("sent", **sent)
+        came_to = passing.send(self.app, self.stopping)
+        if came_to:
+            log.info("sent", **came_to)
 
     def _recover(self, now: datetime) -> None:
-        recovered = passing.recover(self.app, now)
+        recovered = recovering.recover(self.app, now)
         if recovered:
             log.info("recovered", messages=recovered)
 

@@ -157,7 +157,7 @@ def email(number: int) -> str:
     return "" if number in WITHOUT_ADDRESS else f"{first}.{last}@example.org"
 
 
-_ASCII = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ı": "i", "á": "a"}
+_ASCII: dict[str, str | int | None] = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ı": "i", "á": "a"}
 
 
 def purchases(today: date) -> Iterator[Row]:

@@ -15,6 +15,8 @@ from engine.cli.output import local_time, print_json, print_json_line, say, show
 from engine.errors import NothingFound, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from engine.config import Config
     from engine.domain.log_query import LogQuery
     from engine.domain.words import Email
@@ -87,6 +89,15 @@ def list_messages(
             return
         _print_lines(entries, config, in_full=show_addresses)
         _print_tally(database, asked, config)
+
+
+def show_log(config: Config, database: Database, now: datetime) -> None:
+    """Print the whole log of the present mode, as `treuepost log` does."""
+    from engine.domain.log_query import LogQuery
+
+    asked = LogQuery.parse((), now, config.shop.zone, rehearsal=config.rehearsal)
+    _print_lines(_pages(database, asked, None), config, in_full=False)
+    _print_tally(database, asked, config)
 
 
 def _pages(database: Database, query: LogQuery, limit: int | None) -> Iterator[Entry]:

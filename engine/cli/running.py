@@ -71,8 +71,13 @@ def _refuse_time_travel(app: App) -> None:
 
 def _show(app: App, report: PassReport) -> None:
     _ = spoken(app.config)
-    text = "Pulled %(pulled)s, planned %(planned)s, sent %(sent)s, skipped %(skipped)s, waiting %(waiting)s."
-    say(_(text, **asdict(report)))
+    text = "Planned %(planned)s, sent %(sent)s, skipped %(skipped)s, expired %(expired)s, still waiting %(waiting)s."
+    facts = asdict(report)
+    say(_(text, **facts))
+    for refused in report.refused_sources:
+        say(_("warning: source not read: %(what)s", what=refused), err=True)
+    if report.provider_stopped:
+        say(_("warning: the provider is stopped: %(why)s", why=report.provider_stopped), err=True)
     if app.rehearsal:
         say(_("Rehearsal: the mails lie in %(folder)s; nobody was written to.", folder=app.home / "outbox"))
 

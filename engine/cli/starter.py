@@ -82,14 +82,30 @@ def _files(folder: Path, answers: Answers, _: Translate) -> Iterator[Path]:
     shutil.copytree(shipped("templates"), folder / "templates", ignore=shutil.ignore_patterns(".*", "*~"))
     yield folder / "templates"
     for file in sorted(shipped("campaigns").glob("*.toml")):
-        if trigger_of(file) in TRADES[answers.trade]:
-            yield _written(folder / "campaigns" / file.name, file.read_text(encoding="utf-8"))
+        trigger, text = trigger_of(file), file.read_text(encoding="utf-8")
+        if trigger in TRADES[answers.trade]:
+            yield _written(folder / "campaigns" / file.name, text)
+        if trigger == "service_due" and answers.has_contracts:
+            yield _written(folder / "campaigns" / f"{file.stem}-contract.toml", for_contracts(text))
 
 
 def trigger_of(file: Path) -> str:
     """Return which trigger a campaign file names."""
     with file.open("rb") as content:
         return str(tomllib.load(content).get("trigger", {}).get("on", ""))
+
+
+def for_contracts(text: str) -> str:
+    """Return a service campaign for customers with a contract: an id of its own, and the kind that is owed."""
+    changes = {
+        'id      = "service"': 'id      = "service-contract"',
+        'name    = "Wartung"': 'name    = "Wartung laut Vertrag"',
+        'kind    = "service_reminder"': 'kind    = "contract_appointment"',
+        'contract = "without"': 'contract = "with"',
+    }
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _written(path: Path, text: str) -> Path:

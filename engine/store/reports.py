@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,9 @@ from sqlmodel import Session
 from engine.domain.addresses import exact
 from engine.domain.log_query import LogQuery
 from engine.domain.words import State
+from engine.store.messages import WAITING
 from engine.store.tables import Address, Attempt, Customer, Enrolment, Message, MessageBody, MessageEvent
+from engine.store.upsert import chunks
 
 PAGE = 500
 _M: sa.Table = Message.__table__  # type: ignore[attr-defined]
@@ -56,6 +58,7 @@ class Entry:
     state: State
     reason: str | None
     detail: str
+    due: date
     planned_at: datetime
     send_after: datetime
     expires_at: datetime
@@ -121,6 +124,41 @@ def find(session: Session, message_id: str) -> list[Entry]:
     return [_entry(row, events.get(row.number, ())) for row in rows]
 
 
+def by_numbers(session: Session, numbers: Sequence[int]) -> dict[int, Entry]:
+    """Return these messages, without their events."""
+    found: dict[int, Entry] = {}
+    for part in chunks(numbers):
+        rows = session.connection().execute(_entries().where(_M.c.id.in_(part)))
+        found.update({row.number: _entry(row, ()) for row in rows})
+    return found
+
+
+def of_customer(session: Session, customer: int, campaign: str, *, rehearsal: bool) -> list[Entry]:
+    """Return what a customer was ever planned in one campaign, newest first."""
+    mine = sa.and_(_M.c.customer_id == customer, _M.c.campaign == campaign, _M.c.rehearsal == rehearsal)
+    rows = session.connection().execute(_entries().where(mine).order_by(_M.c.id.desc())).all()
+    return [_entry(row, ()) for row in rows]
+
+
+def newest(session: Session) -> int:
+    """Return the number of the newest message; 0 where there is none."""
+    return session.connection().execute(sa.select(sa.func.max(_M.c.id))).scalar() or 0
+
+
+def next_due(session: Session, after: datetime, *, rehearsal: bool) -> datetime | None:
+    """Return the next instant after this one at which a waiting message may go."""
+    query = sa.select(sa.func.min(_M.c.send_after)).where(
+        WAITING, _M.c.send_after > after, _M.c.rehearsal == sa.literal(rehearsal)
+    )
+    return session.connection().execute(query).scalar()
+
+
+def expired_since(session: Session, number: int) -> list[int]:
+    """Return the messages after this one that were too late the moment they were planned."""
+    query = sa.select(_M.c.id).where(_M.c.id > number, _M.c.state == State.EXPIRED)
+    return list(session.connection().execute(query).scalars())
+
+
 def calls(session: Session, number: int) -> list[Call]:
     """Return every call to the provider for one message, in order."""
     query = sa.select(
@@ -159,6 +197,7 @@ _OWN = (
     "state",
     "reason",
     "detail",
+    "due",
     "planned_at",
     "send_after",
     "expires_at",

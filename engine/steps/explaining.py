@@ -1,0 +1,175 @@
+"""Why one customer would or would not get a mail: the gates' own trail, and the next occasion where there is none now.
+
+Like foreseeing, it runs planning and the gates in a transaction that is rolled back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session
+
+from engine.campaign_model import Campaign
+from engine.domain.calendar import local_day
+from engine.domain.permission import Permitted, permit
+from engine.domain.scanning import first_chance
+from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
+from engine.errors import NothingFound
+from engine.steps import gating, planning
+from engine.steps.dating import place_of
+from engine.steps.subscribing import policy_of
+from engine.store import enrolments, messages, people, reports
+from engine.store.consents import permission_facts
+from engine.store.messages import MessageRow
+from engine.store.people import Person
+from engine.store.reports import Entry
+from engine.toml_source import suggest
+from engine.triggers.contract import Scope, timings
+
+if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
+    from engine.app import App
+
+HORIZON = 400
+_OPEN = frozenset({State.PLANNED, State.RETRYING, State.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the rules say of one customer and one campaign at one instant."""
+
+    customer: str
+    name: str
+    email: str
+    campaign: str
+    at: datetime
+    decision: str
+    reason: Reason | None
+    basis: Basis | None
+    trail: tuple[Trail, ...]
+    next_due: date | None = None
+
+
+def explain(app: App, who: str, campaign: str | None, now: datetime) -> list[Explanation]:
+    """Explain every customer meant by `who`, for one campaign or for all."""
+    wanted = _wanted(app, campaign)
+    with app.database.read() as session:
+        found = people.find(session, who)
+    if not found:
+        raise NothingFound(f'There is no customer "{who}".', "Give the shop's number, an address, or a name.")
+    return [_explain(app, person, one, now) for person in found for one in wanted]
+
+
+def as_document(found: Explanation) -> dict[str, object]:
+    """Return the explanation with exactly the keys of the public interface."""
+    return {
+        "customer": found.customer,
+        "campaign": found.campaign,
+        "at": found.at,
+        "decision": found.decision,
+        "reason": found.reason,
+        "basis": found.basis,
+        "trail": [{"check": line.check, "result": line.result, "detail": line.detail} for line in found.trail],
+    }
+
+
+def _wanted(app: App, campaign: str | None) -> tuple[Campaign, ...]:
+    if campaign is None:
+        return app.campaigns
+    found = app.campaign(campaign)
+    if found is None:
+        names = [one.id for one in app.campaigns]
+        hint = suggest(campaign, names) or f"There are: {', '.join(names)}."
+        raise NothingFound(f'There is no campaign "{campaign}".', hint)
+    return (found,)
+
+
+def _explain(app: App, person: Person, campaign: Campaign, now: datetime) -> Explanation:
+    said = Explanation(
+        customer=person.customer_id or person.uid,
+        name=person.name,
+        email=person.email or "",
+        campaign=campaign.id,
+        at=now,
+        decision="skip",
+        reason=Reason.NO_OCCASION,
+        basis=None,
+        trail=(),
+    )
+    with app.database.pretend() as session:
+        planning.plan_campaign(session, app, campaign, now, among=(person.id,))
+        row = _current(session, app, person, campaign)
+        if row is not None:
+            (_row, decision), *_others = gating.gate(session, app, [row], max(now, row.send_after))
+            if row.send_after > now:
+                decision = _later(decision, row)
+            return _decided(said, decision)
+        return _without_occasion(session, app, person, campaign, said)
+
+
+def _current(session: Session, app: App, person: Person, campaign: Campaign) -> MessageRow | None:
+    """Return the message that is under way for this customer, the next one first."""
+    mine = reports.of_customer(session, person.id, campaign.id, rehearsal=app.rehearsal)
+    rows = messages.by_ids(session, [entry.number for entry in mine if entry.state in _OPEN])
+    return rows[0] if rows else None
+
+
+def _later(decision: Decision, row: MessageRow) -> Decision:
+    """Say that the mail is planned, and for when; what the gates would say then stays in the trail."""
+    line = Trail("due", "wait", f"planned for {row.due}, not before {row.send_after:%Y-%m-%dT%H:%MZ}")
+    if decision.action != "send":
+        return replace(decision, trail=(line, *decision.trail))
+    return replace(decision, action="wait", reason=Reason.NOT_DUE, trail=(line, *decision.trail))
+
+
+def _decided(said: Explanation, decision: Decision) -> Explanation:
+    word = {"send": "send", "wait": "hold", "hold": "hold"}.get(decision.action, "skip")
+    return replace(said, decision=word, reason=decision.reason, basis=decision.basis, trail=decision.trail)
+
+
+def _without_occasion(session: Session, app: App, person: Person, campaign: Campaign, said: Explanation) -> Explanation:
+    """Say what became of the last mail, when the next occasion is, and what the gates would say then."""
+    past = reports.of_customer(session, person.id, campaign.id, rehearsal=app.rehearsal)
+    history = tuple(_past(entry) for entry in past[:1])
+    due = _next_due(session, app, person, campaign, said.at)
+    if due is None:
+        nothing = Trail("occasion", "no", f"none within {HORIZON} days")
+        return replace(said, trail=(*history, nothing, _permission(session, app, person, campaign, said.at)))
+    ahead = Trail("occasion", "wait", f"next due {due}")
+    then = _trail_on(session, app, person, campaign, due)
+    trail = (*history, ahead, *(then or (_permission(session, app, person, campaign, said.at),)))
+    return replace(said, decision="hold", reason=Reason.NOT_DUE, trail=trail, next_due=due)
+
+
+def _past(entry: Entry) -> Trail:
+    when = entry.sent_at or entry.planned_at
+    detail = f"{entry.state} {when:%Y-%m-%d}" + (f": {entry.reason}" if entry.reason else "")
+    return Trail("log", "no", f"{detail} (occasion {entry.occasion}, message {entry.message_id})")
+
+
+def _next_due(session: Session, app: App, person: Person, campaign: Campaign, now: datetime) -> date | None:
+    """Ask the trigger for the customer's next day, over the next 400."""
+    zone = place_of("", app.config.shop.zone)
+    first = local_day(now, zone) + timedelta(days=1)
+    scope = Scope(customers=(person.id,), audience=campaign.audience, place=zone)
+    trigger = campaign.trigger.for_kind(campaign.kind)
+    select = trigger.occasions(DayRange(first, first + timedelta(days=HORIZON)), timings(campaign.steps), scope)
+    return min((due.due for due in enrolments.ask(session, select)), default=None)
+
+
+def _trail_on(session: Session, app: App, person: Person, campaign: Campaign, due: date) -> tuple[Trail, ...]:
+    """Plan the day of the next occasion too, and return what the gates would say on it."""
+    zone = app.config.shop.zone
+    then = first_chance(due, zone, campaign.send.between, campaign.send.days)
+    planning.plan_campaign(session, app, campaign, then, among=(person.id,))
+    row = _current(session, app, person, campaign)
+    return gating.gate(session, app, [row], then)[0][1].trail if row else ()
+
+
+def _permission(session: Session, app: App, person: Person, campaign: Campaign, now: datetime) -> Trail:
+    (facts,) = permission_facts(session, app.keyring, [(person.id, person.address_id, None)], now)
+    said = permit(campaign.kind, facts, policy_of(app.config), now)
+    if isinstance(said, Permitted):
+        return Trail("permission", "ok", f"{said.basis.value}: {said.evidence}")
+    return Trail("permission", "no", f"{said.reason.value}: {said.detail}")
