@@ -171,13 +171,13 @@ def _print_history(one: History, shop: Premises, *, in_full: bool) -> None:
 
 def _evidence(event: ConsentEntry, _: Translate) -> str:
     facts = {
-        "kinds": _named(sorted(event.kinds), _),
-        "wording": event.wording,
-        "source": event.source,
-        "proof": event.proof,
-        "no": f"{event.id}",
+        "for %(value)s": _named(sorted(event.kinds), _),
+        "text %(value)s": event.wording,
+        "source %(value)s": event.source,
+        "proof %(value)s": event.proof,
+        "no. %(value)s": f"{event.id}",
     }
-    told = "; ".join(f"{_(name)} {value}" for name, value in facts.items() if value)
+    told = "; ".join(_(sentence, value=value) for sentence, value in facts.items() if value)
     return f" ({told})"
 
 

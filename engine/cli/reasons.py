@@ -72,7 +72,9 @@ REMEDIES: Mapping[Reason, str] = {
         "A consent counts with its text, both times, its source and its proof: describe the text in [wording.ID] and "
         "import the consents with all columns."
     ),
-    Reason.KIND_NOT_CONSENTED: "Name this kind of mail in the text beside the box and in [wording.ID]: new consents then count.",
+    Reason.KIND_NOT_CONSENTED: (
+        "Name this kind of mail in the text beside the box and in [wording.ID]: new consents then count."
+    ),
     Reason.NO_CONTRACT: "Bring the contract's number or date along in the column contract_ref of the service items.",
     Reason.CONTRACT_OVER: "Where a contract was renewed, bring contract_until up to date.",
     Reason.HARD_BOUNCE: "Ask for a new address. If the mailbox works again: treuepost suppress remove ADDRESS.",
