@@ -188,8 +188,8 @@ class Assembly:
         return self.mask.reveal(inlined)
 
     def text(self, masked: str) -> Revealed:
-        """Return a finished text template."""
-        return self.mask.reveal(masked)
+        """Return a finished text template, without blanks at the ends of its lines."""
+        return self.mask.reveal(re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", masked)))
 
 
 def _target(tag: Tag) -> str:

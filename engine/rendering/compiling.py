@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2 import TemplateError as JinjaError
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 
 from engine.errors import Finding, TemplateError
 from engine.rendering.checking import Checker
@@ -36,11 +37,16 @@ class Compiled:
     template: Template
     revealed: Revealed
     name: str
+    escapes: bool
 
-    def render(self, known: Mapping[str, object]) -> str:
-        """Render; tell an error at the author's file and line."""
+    def render(self, known: Context) -> str:
+        """Render; tell an error at the author's file and line. A mail's templates share one context."""
+        known.eval_ctx.autoescape = self.escapes
+        if known.vars:  # what one template has set is nothing to the next
+            known.vars.clear()
+            known.exported_vars.clear()
         try:
-            text = self.template.render(known)
+            text = "".join(self.template.root_render_func(known))
         except (JinjaError, ArithmeticError, TypeError, ValueError, RecursionError, AttributeError) as error:
             raise self._told(error) from error
         if len(text) > LONGEST_OUTPUT:
@@ -57,7 +63,7 @@ def _failing_line(error: BaseException, template: Template) -> int:
     line, trace = 1, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == template.filename:
-            line = trace.tb_lineno  # Jinja has rewritten the traceback: these are the template's own lines
+            line = template.get_corresponding_lineno(trace.tb_lineno)
         trace = trace.tb_next
     return line
 
@@ -83,7 +89,7 @@ def compile_template(
     _guard_links(tree)
     tree.set_environment(environment)
     code = environment.compile(tree, name, name)
-    return Compiled(Template.from_code(environment, code, {}), revealed, name)
+    return Compiled(Template.from_code(environment, code, {}), revealed, name, name.endswith(".html"))
 
 
 def syntax_fault(environment: Sandbox, source: str, file: str, first_line: int) -> Finding | None:

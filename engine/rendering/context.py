@@ -157,16 +157,31 @@ class Amount(Decimal):
 
 
 class Record:
-    """One name of the context with its present fields. It has no methods a template could call."""
+    """One name of the context. It has no methods a template could call; its fields are read when they are asked for."""
 
-    __slots__ = ("name", "values")
+    __slots__ = ("fields", "name", "values", "view")
 
-    def __init__(self, name: str, values: dict[str, object]) -> None:
+    def __init__(self, name: str, view: object = None, values: dict[str, object] | None = None) -> None:
         self.name = name
-        self.values = values
+        self.view = view
+        self.fields = _FIELD_SETS.get(name, _NONE)
+        self.values = values or {}
+
+    def field(self, name: str) -> object:
+        """Return a field, cleaned, or None where it is absent or no field at all; remember it for the next time."""
+        found = self.values.get(name)
+        if found is None and self.view is not None and name in self.fields:
+            found = _present(getattr(self.view, name))
+            if found is not None:
+                self.values[name] = found
+        return found
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+_NONE: frozenset[str] = frozenset()
+_FIELD_SETS = {name: frozenset(known) for name, known in FIELDS.items()}
 
 
 Plain = str | int | date | Decimal | tuple["Plain", ...] | Record
@@ -188,24 +203,27 @@ def clean(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def record(name: str, view: object, names: tuple[str, ...]) -> Record:
-    """Return the present fields of a view, cleaned, as a template may see them."""
-    values: dict[str, object] = {}
-    for field in names:
-        value = getattr(view, field)
-        if isinstance(value, str):
-            value = clean(value)
-        if value is not None and value not in ("", ()):
-            values[field] = value
-    return Record(name, values)
+def _present(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value) or None
+    if isinstance(value, tuple):
+        return tuple(clean(entry) if isinstance(entry, str) else entry for entry in value) or None
+    return value
+
+
+def constants(view: object, names: tuple[str, ...]) -> dict[str, object]:
+    """Return the present fields of something that is the same in every mail."""
+    values = {name: getattr(view, name) for name in names}
+    return {name: clean(value) for name, value in values.items() if value}
+
+
+def item_records(views: tuple[ItemView, ...]) -> tuple[Record, ...]:
+    """Return the things that are due, each as a template may see it."""
+    return tuple(Record("item", view) for view in views)
 
 
 def purchase_record(view: PurchaseView, shop_currency: str) -> Record:
     """Return a purchase whose amount knows its currency."""
-    found = record("purchase", view, FIELDS["purchase"])
-    if view.amount is not None:
-        found.values["amount"] = Amount.of(view.amount, view.currency or shop_currency)
-    for field in ("items", "categories"):
-        if field in found.values:
-            found.values[field] = tuple(clean(word) for word in getattr(view, field))
-    return found
+    if view.amount is None:
+        return Record("purchase", view)
+    return Record("purchase", view, {"amount": Amount.of(view.amount, view.currency or shop_currency)})

@@ -61,6 +61,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Return a record's field, `loop`'s counters, or refuse."""
         if type(obj) is Record:
             found = obj.values.get(attribute)
+            if found is None:
+                found = obj.field(attribute)
             return Absent(name=f"{obj.name}.{attribute}") if found is None else found
         if isinstance(obj, Undefined):
             return Absent(name=f"{obj._undefined_name}.{attribute}")  # noqa: SLF001  (Jinja keeps the name there)

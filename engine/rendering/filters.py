@@ -54,7 +54,7 @@ def _shown(value: object) -> str:
 
 def _words(value: object) -> str:
     if isinstance(value, Record):
-        value = value.values.get("name", "")
+        value = value.field("name")
     if not isinstance(value, str):
         raise _wrong("list", "a list of words", value)
     return value

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from markupsafe import escape
+
 from engine.config_sections import Shop
 from engine.domain.permission import is_advertising
 from engine.domain.words import Basis
@@ -16,6 +18,7 @@ from engine.language import Language
 from engine.rendering.context import Because
 from engine.rendering.filters import format_day
 
+_MOST_KEPT = 5000
 _SOLE_TRADERS = ("", "einzelunternehmen", "einzelunternehmer", "sole trader", "freiberufler", "e.k.", "e. k.")
 
 
@@ -27,6 +30,10 @@ class Footer:
         self._language = language
         self._say = Language(language).gettext
         self.advertises = is_advertising(kind)
+        named = (self._address().split(" · ")[0], shop.phone, shop.email)
+        self.proofs = tuple((proof, str(escape(proof))) for proof in named if proof)
+        """What must be found in a mail for its sender to be named: plain, and as HTML has it."""
+        self._said: dict[tuple[Because, str], tuple[str, str]] = {}
 
     def constants(self) -> dict[str, object]:
         """Return what is the same in every mail: the identification, and the words on the links."""
@@ -39,9 +46,14 @@ class Footer:
             "language": self._language,
         }
 
-    def proofs(self) -> tuple[str, ...]:
-        """Return what must be found in a mail for its sender to be named."""
-        return (self._address().split(" · ")[0], self._shop.phone, self._shop.email)
+    def sentences(self, because: Because, form: str) -> tuple[str, str]:
+        """Return why this mail comes and how to stop it; people who agreed on the same day read the same."""
+        found = self._said.get((because, form))
+        if found is None:
+            if len(self._said) > _MOST_KEPT:
+                self._said.clear()
+            found = self._said[because, form] = (self._reason(because, form), self._rights(because, form))
+        return found
 
     def _address(self) -> str:
         name, form = self._shop.name, self._shop.legal_form
@@ -61,7 +73,7 @@ class Footer:
         named, taxed = (who if shop.represented_by else ""), (vat if shop.vat_id else "")
         return _line([named, shop.register_entry, taxed, shop.chamber])
 
-    def reason(self, because: Because, form: str) -> str:
+    def _reason(self, because: Because, form: str) -> str:
         """Return the sentence that says why this mail comes."""
         known = {"date": format_day(because.since, "long", self._language) if because.since else ""}
         known["product"] = because.product
@@ -72,7 +84,7 @@ class Footer:
             return self._either(formal, _BOUGHT if because.product else _CUSTOMER, **known)
         return self._either(formal, _AGREED_ON if because.since else _AGREED, **known)
 
-    def rights(self, because: Because, form: str) -> str:
+    def _rights(self, because: Because, form: str) -> str:
         """Return the sentence on how to stop it; owed mails have none."""
         if not self.advertises:
             return ""

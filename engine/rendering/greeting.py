@@ -5,6 +5,8 @@ Herr and Frau are said only where the shop's own data say so; a first name never
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from engine.rendering.context import CustomerView, clean
 
 _MEN = frozenset({"herr", "herrn", "hr", "mr", "mister", "monsieur"})
@@ -32,7 +34,8 @@ def _name(text: str) -> str:
     return name if len(name) <= _LONGEST_NAME else ""
 
 
-def _salutation(text: str, language: str) -> tuple[str, list[str]]:
+@lru_cache(maxsize=256)
+def _salutation(text: str, language: str) -> tuple[str, tuple[str, ...]]:
     """Return Herr/Frau (or Mr/Ms) and the titles in a salutation; nothing for a word that is not known."""
     address, titles = "", []
     for word in clean(text).replace(".", ". ").lower().split():
@@ -42,11 +45,11 @@ def _salutation(text: str, language: str) -> tuple[str, list[str]]:
         elif bare in _TITLES:
             titles.append(_TITLES[bare])
         elif bare not in ("med", "jur", "phil", "rer", "nat", "ing", "dipl"):
-            return "", []
-    return address, titles
+            return "", ()
+    return address, tuple(titles)
 
 
-def _spoken(address: str, titles: list[str], language: str) -> tuple[str, ...]:
+def _spoken(address: str, titles: tuple[str, ...], language: str) -> tuple[str, ...]:
     """German says Frau Dr., English either the title or Ms."""
     if language == "en" and titles:
         return (titles[0],)

@@ -13,7 +13,7 @@ from engine.errors import Finding, TemplateError
 from engine.rendering.assembling import Assembly, Folder
 from engine.rendering.authored import CampaignText, MailText, StepText
 from engine.rendering.compiling import Compiled, Faulty, compile_template, link_fault, syntax_fault
-from engine.rendering.context import CAMPAIGN_FIELDS, SHOP_FIELDS, Record, record
+from engine.rendering.context import CAMPAIGN_FIELDS, SHOP_FIELDS, Record, constants
 from engine.rendering.environment import sandbox
 from engine.rendering.filters import LANGUAGES
 from engine.rendering.footer import Footer
@@ -122,15 +122,14 @@ class Loader:
 
     def _letter(self, draft: Draft) -> Letter:
         footer = Footer(self._shop, draft.campaign.kind, draft.language)
-        shop = record("shop", self._shop, SHOP_FIELDS)
-        campaign = record("campaign", draft.campaign, CAMPAIGN_FIELDS)
-        constants = {"shop": shop.values, "campaign": campaign.values, "mail": footer.constants()}
+        shop, campaign = constants(self._shop, SHOP_FIELDS), constants(draft.campaign, CAMPAIGN_FIELDS)
+        known = {"shop": shop, "campaign": campaign, "mail": footer.constants()}
         sources: list[str] = []
 
         def compiled(kind: str, revealed: Revealed) -> Compiled:
             sources.append(revealed.source)
             return compile_template(
-                self._sandboxes[draft.language], f"{draft.name}.{kind}", revealed, draft.campaign.trigger.on, constants
+                self._sandboxes[draft.language], f"{draft.name}.{kind}", revealed, draft.campaign.trigger.on, known
             )
 
         message = draft.step.message
@@ -140,8 +139,18 @@ class Loader:
         preview = self._line_of(draft, "preview", message.preview, compiled)
         html, text = self._from_files(draft) if message.template else self._from_markdown(draft)
         compiled_html, compiled_text = compiled("html", html), compiled("txt", text)
-        mark = hashlib.sha256("\0".join([*sources, repr(constants)]).encode()).hexdigest()[:16]
-        return Letter(draft.language, subject, preview, compiled_html, compiled_text, footer, shop, campaign, mark)
+        mark = hashlib.sha256("\0".join([*sources, repr(known)]).encode()).hexdigest()[:16]
+        return Letter(
+            draft.language,
+            subject,
+            preview,
+            compiled_html,
+            compiled_text,
+            footer,
+            Record("shop", None, shop),
+            Record("campaign", None, campaign),
+            mark,
+        )
 
     def _line_of(
         self, draft: Draft, kind: str, texts: Texts | None, compiled: Callable[[str, Revealed], Compiled]

@@ -16,15 +16,13 @@ from markupsafe import escape
 from engine.config import Config
 from engine.errors import Finding, Invalid, NothingFound, TemplateError
 from engine.rendering.authored import CampaignText, StepText
-from engine.rendering.compiling import Compiled
-from engine.rendering.context import FIELDS, MailContext, Record, clean, purchase_record, record
+from engine.rendering.context import MailContext, Record, clean, item_records, purchase_record
 from engine.rendering.filters import LANGUAGES
 from engine.rendering.footer import Footer
 from engine.rendering.greeting import greet
 from engine.rendering.loading import Letter, Loader
 from engine.rendering.samples import samples
 
-_GAPS = re.compile(r"[ \t]+\n|\n{3,}")
 _LONGEST_SUBJECT = 255
 
 
@@ -73,72 +71,56 @@ class Renderer:
 
     def language_for(self, campaign: CampaignText, step: StepText, customer_language: str = "") -> str:
         """Return the language a mail will be in: the customer's, else the shop's, else the one there is."""
-        letters = self._letter_set(campaign, step)
-        wishes = (customer_language[:2].lower(), self._shop.language, *LANGUAGES)
-        return next(language for language in wishes if language in letters)
+        return self._letter(campaign, step, customer_language).language
 
     def template_hash(self, campaign: CampaignText, step: StepText, customer_language: str = "") -> str:
         """Return the mark of the template a mail would be made from now."""
-        return self._letter_set(campaign, step)[self.language_for(campaign, step, customer_language)].hash
+        return self._letter(campaign, step, customer_language).hash
 
-    def _letter_set(self, campaign: CampaignText, step: StepText) -> dict[str, Letter]:
-        try:
-            return self._letters[campaign.id, step.id]
-        except KeyError:
-            raise NothingFound(f'campaign "{campaign.id}" has no step "{step.id}" any more') from None
+    def _letter(self, campaign: CampaignText, step: StepText, wish: str) -> Letter:
+        letters = self._letters.get((campaign.id, step.id))
+        if not letters:
+            raise NothingFound(f'campaign "{campaign.id}" has no step "{step.id}" any more')
+        wishes = (wish[:2].lower(), self._shop.language, *LANGUAGES)
+        return letters.get(wishes[0]) or next(letters[language] for language in wishes if language in letters)
 
     def render(self, campaign: CampaignText, step: StepText, context: MailContext, language: str = "") -> Rendered:
         """Make one mail; raise TemplateError at file:line where the template or the data do not allow it."""
-        chosen = self.language_for(campaign, step, language or context.customer.language)
-        letter = self._letter_set(campaign, step)[chosen]
-        known = self._known(context, letter)
-        subject = _one_line(letter.subject.render(known))
+        letter = self._letter(campaign, step, language or context.customer.language)
+        form = _FORMS.get(context.customer.address_form.strip().lower(), self._shop.address_form)
+        known = self._known(context, letter, form)
+        shared = letter.html.template.new_context(known, shared=True)
+        subject = _one_line(letter.subject.render(shared))
         if not subject:
             raise TemplateError(f'{campaign.file}: the subject of "{campaign.id}" is empty for this customer')
-        preview = _one_line(letter.preview.render(known)) if letter.preview else ""
-        known["mail"] = self._mail(letter.footer, context, subject, preview, _form(context, self._shop.address_form))
-        html = letter.html.render(known)
-        text = _tidy(letter.text.render(known))
-        _require_footer(letter.footer, context, html, text, letter.html)
-        return Rendered(subject, preview, html, text, letter.hash, chosen)
+        preview = _one_line(letter.preview.render(shared)) if letter.preview else ""
+        reason, rights = letter.footer.sentences(context.because, form)
+        own = {"subject": subject, "preview": preview, "reason": reason, "rights": rights}
+        known["mail"] = Record("mail", None, {name: words for name, words in own.items() if words})
+        html = letter.html.render(shared)
+        text = _tidy(letter.text.render(shared))
+        _require_footer(letter.footer, context.links.unsubscribe, html, text, letter.html.name)
+        return Rendered(subject, preview, html, text, letter.hash, letter.language)
 
-    def _known(self, context: MailContext, letter: Letter) -> dict[str, object]:
-        form = _form(context, self._shop.address_form)
-        customer = record("customer", context.customer, FIELDS["customer"])
-        customer.values["address_form"] = form
-        customer.values["language"] = letter.language
+    def _known(self, context: MailContext, letter: Letter, form: str) -> dict[str, object]:
+        spoken: dict[str, object] = {"address_form": form, "language": letter.language}
         known: dict[str, object] = {
             "greeting": greet(context.customer, form, letter.language),
-            "customer": customer,
+            "customer": Record("customer", context.customer, spoken),
             "shop": letter.shop,
             "campaign": letter.campaign,
-            "occasion": record("occasion", context.occasion, FIELDS["occasion"]),
-            "links": record("links", context.links, FIELDS["links"]),
+            "occasion": Record("occasion", context.occasion),
+            "links": Record("links", context.links),
             "today": context.today,
-            "items": tuple(record("item", item, FIELDS["item"]) for item in context.items),
+            "items": item_records(context.items) if context.items else (),
         }
         if context.purchase is not None:
             known["purchase"] = purchase_record(context.purchase, self._shop.currency)
         if context.item is not None:
-            known["item"] = record("item", context.item, FIELDS["item"])
+            known["item"] = Record("item", context.item)
         if context.visit is not None:
-            known["visit"] = record("visit", context.visit, FIELDS["visit"])
+            known["visit"] = Record("visit", context.visit)
         return known
-
-    @staticmethod
-    def _mail(footer: Footer, context: MailContext, subject: str, preview: str, form: str) -> Record:
-        values: dict[str, object] = {
-            "subject": subject,
-            "preview": preview,
-            "reason": footer.reason(context.because, form),
-            "rights": footer.rights(context.because, form),
-        }
-        return Record("mail", {name: value for name, value in values.items() if value})
-
-
-def _form(context: MailContext, of_the_shop: str) -> str:
-    own = context.customer.address_form.strip().lower()
-    return {"du": "du", "sie": "Sie"}.get(own, of_the_shop)
 
 
 def _one_line(text: str) -> str:
@@ -148,19 +130,21 @@ def _one_line(text: str) -> str:
 
 def _tidy(text: str) -> str:
     """Close the gaps that statements leave behind, so that paragraphs stand one empty line apart."""
-    return _GAPS.sub(lambda gap: "\n" if gap[0][0] in " \t" else "\n\n", text).strip("\n") + "\n"
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip("\n") + "\n"
 
 
-def _require_footer(footer: Footer, context: MailContext, html: str, text: str, at: Compiled) -> None:
+def _require_footer(footer: Footer, link: str, html: str, text: str, name: str) -> None:
     """Refuse a mail that does not name its sender, or advertising without a way out."""
-    for proof in footer.proofs():
-        if escape(proof) not in html or proof not in text:
-            raise TemplateError(f"{at.name}: the mail does not name its sender ({proof!r} is missing)", _LAYOUT_HINT)
-    link = context.links.unsubscribe
-    if footer.advertises and not (link and escape(link) in html and link in text):
-        raise TemplateError(f"{at.name}: this mail is advertising and has no unsubscribe link", _LAYOUT_HINT)
+    for proof, escaped in footer.proofs:
+        if escaped not in html or proof not in text:
+            raise TemplateError(f"{name}: the mail does not name its sender ({proof!r} is missing)", _LAYOUT_HINT)
+    if footer.advertises and not (link and link in text and str(escape(link)) in html):
+        raise TemplateError(f"{name}: this mail is advertising and has no unsubscribe link", _LAYOUT_HINT)
 
 
+_FORMS = {"du": "du", "sie": "Sie"}
 _LAYOUT_HINT = "The shipped layout adds the footer by itself; keep its block `footer`."
 
 

@@ -122,7 +122,7 @@ def test_html_in_a_body_is_shown_as_text(tmp_path: Path) -> None:
 def test_a_template_never_sees_a_function_or_a_secret(tmp_path: Path) -> None:
     shop = open_shop(tmp_path, letter(body("x"), "purchase"))
     letter_ = shop.renderer._letters["one", "message"]["de"]
-    known = shop.renderer._known(samples.full("purchase", "de"), letter_)
+    known = shop.renderer._known(samples.full("purchase", "de"), letter_, "Sie")
     seen = [value for entry in known.values() for value in getattr(entry, "values", {"": entry}).values()]
     assert not any(callable(value) for value in seen)
     assert not letter_.html.template.globals
