@@ -118,9 +118,9 @@ def read_instant(text: str, told: DateFormat | None, zone: ZoneInfo) -> datetime
     bare = text.strip()
     if not bare:
         return None
-    offset = _with_offset(bare)
-    if offset:
-        return offset
+    instant = _iso_instant(bare)
+    if instant:
+        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
     found = _parts(bare, told)
     if found is None:
         return None
@@ -133,14 +133,14 @@ def names_only_a_day(text: str) -> bool:
     return ":" not in text
 
 
-def _with_offset(bare: str) -> datetime | None:
-    if ":" not in bare or not bare[:4].isdigit():
+def _iso_instant(bare: str) -> datetime | None:
+    """Return a day with an hour in ISO form, with or without an offset; None for anything else."""
+    if len(bare) < 16 or bare[4] != "-" or bare[7] != "-":
         return None
     try:
-        instant = datetime.fromisoformat(bare)
+        return datetime.fromisoformat(bare)
     except ValueError:
         return None
-    return instant.astimezone(UTC) if instant.tzinfo else None
 
 
 def _parts(bare: str, told: DateFormat | None) -> tuple[date, time | None] | None:
@@ -211,4 +211,4 @@ def _quoted(text: str) -> str:
 def needs_telling(cell: str) -> bool:
     """Say whether a cell is not written in one of the ways that need no telling."""
     bare = cell.strip()
-    return not any(pattern.match(bare) for pattern in (_ISO, _DOTTED, _NO_YEAR)) and _with_offset(bare) is None
+    return not any(pattern.match(bare) for pattern in (_ISO, _DOTTED, _NO_YEAR)) and _iso_instant(bare) is None

@@ -34,7 +34,7 @@ def open_delimited(path: Path, options: ReadOptions) -> Table:
     def lines() -> Iterator[Line]:
         records = _records(path, writing.codec, delimiter, skipped)
         next(records)
-        return _sound(records, len(headers), has_nul=writing.has_nul)
+        return _fitting(records, len(headers), has_nul=writing.has_nul)
 
     return Table(
         path=path,
@@ -126,7 +126,7 @@ def _faulty(error: str, record: Line, delimiter: str, path: Path) -> Line:
     return Line(start, (), error)
 
 
-def _sound(records: Iterator[Line], width: int, *, has_nul: bool) -> Iterator[Line]:
+def _fitting(records: Iterator[Line], width: int, *, has_nul: bool) -> Iterator[Line]:
     """Mark the rows whose cells do not fit the headings."""
     for record in records:
         if record.fault:

@@ -19,6 +19,8 @@ from engine.sources.validating import validated
 
 LOOKED_AT = 20_000
 """Rows a preview looks at; the import itself looks at every one."""
+CHECKED = 5_000
+"""Rows it checks like an import, to say how many would be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _is_shouted(sights: dict[str, Sight], fields: dict[str, str]) -> bool:
 
 
 def _refused(table: Table, mapping: Mapping) -> Counter[str]:
-    rows = islice(validated(table, mapping), LOOKED_AT)
+    rows = islice(validated(table, mapping), CHECKED)
     return Counter(row.field for row in rows if isinstance(row, Refusal))
 
 
@@ -166,7 +168,7 @@ def _column(
         notes.append("proposed")
     notes += _notes(name, sight, seen)
     if refused[name] and name:
-        notes.append(f"{refused[name]:,} refused")
+        notes.append(f"{refused[name]:,} refused" + (f" of {CHECKED:,}" if sight.filled > CHECKED else ""))
     return Column(header, name, shortened(sight.sample, 28), "; ".join(notes), header in added)
 
 

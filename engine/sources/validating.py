@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from engine.sources.mailboxes import punycode
 from engine.sources.mapping import Mapping
 from engine.sources.money import Evidence, read_evidence
-from engine.sources.rows import ROWS, Birthday, Reading, Row
+from engine.sources.rows import ROWS, Birthday, CustomerRow, Reading, Row
 from engine.sources.tables import Refusal, Table, shortened
 
 _MANY = 20
@@ -36,9 +36,8 @@ class Watch:
     def see(self, row: Row, notes: Sequence[str]) -> None:
         """Take note of one row."""
         self.rows += 1
-        birthday = getattr(row, "birthday", None)
-        if birthday:
-            self.birthdays[birthday] += 1
+        if isinstance(row, CustomerRow) and row.birthday:
+            self.birthdays[row.birthday] += 1
         for note in notes:
             self.counts[note] += 1
             examples = self.notes.setdefault(note, [])

@@ -26,8 +26,7 @@ _STATUS = frozenset({"open", "concluded", "cancelled", "returned", "revoked"})
 
 def read_text(cell: str, longest: int = LONGEST_TEXT) -> str:
     """Return text as one line; what would break a mail's header becomes a blank."""
-    text = cell if cell.isprintable() else _BREAKS.sub(" ", cell)
-    text = text.strip()
+    text = (cell if cell.isprintable() else _BREAKS.sub(" ", cell)).strip()
     if len(text) > longest:
         raise Unfit(f"{len(text):,} characters; at most {longest} are allowed")
     return text
@@ -50,10 +49,9 @@ def read_flag(cell: str) -> bool | None:
     raise Unfit(f'"{shortened(cell, 30)}" is neither yes nor no')
 
 
+@lru_cache(maxsize=50_000)
 def read_list(cell: str) -> tuple[str, ...]:
     """Return the members of a list within a cell, divided by `;`, each once."""
-    if not cell:
-        return ()
     members = (read_text(member) for member in cell.split(";"))
     return tuple(dict.fromkeys(member for member in members if member))
 
