@@ -122,7 +122,7 @@ def _value_remark(value: str, say: Say) -> Remark | None:
 
 
 def _text_remark(fault: str, say: Say) -> Remark | None:
-    if "escape" in fault.lower():
+    if "escape" in fault.lower() or "hex value" in fault:
         return say("a backslash in quotes has a meaning of its own"), say("write / instead, or put the text in '…'")
     if "control" in fault.lower() or "Illegal character" in fault:
         message = say("there is a line break or a control character inside the quotes")
