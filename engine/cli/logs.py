@@ -97,7 +97,7 @@ def show_log(config: Config, database: Database, now: datetime) -> None:
 
     asked = LogQuery.parse((), now, config.shop.zone, rehearsal=config.rehearsal)
     _print_lines(_pages(database, asked, None), config, in_full=False)
-    _print_tally(database, asked, config)
+    _print_tally(database, asked, config, err=False)
 
 
 def _pages(database: Database, query: LogQuery, limit: int | None) -> Iterator[Entry]:
@@ -132,16 +132,16 @@ def _print_lines(entries: Iterator[Entry], config: Config, *, in_full: bool) -> 
         say(f"{when:<16}  {to:<24}  {entry.campaign:<16}  {entry.state:<9}  {why}")
 
 
-def _print_tally(database: Database, query: LogQuery, config: Config) -> None:
+def _print_tally(database: Database, query: LogQuery, config: Config, *, err: bool = True) -> None:
     from engine.store import reports
 
     _ = spoken(config)
     with database.read() as session:
         tally = reports.tally(session, query)
     states = [f"{count} {state}" for state, count in sorted(tally.states.items(), key=lambda pair: -pair[1])]
-    say(" · ".join([_("%(count)s messages", count=tally.total), *states]), err=True)
+    say(" · ".join([_("%(count)s messages", count=tally.total), *states]), err=err)
     if config.rehearsal and not query.rehearsal:
-        say(_("This shop is rehearsing: `treuepost log --rehearsal` shows the mails nobody got."), err=True)
+        say(_("This shop is rehearsing: `treuepost log --rehearsal` shows the mails nobody got."), err=err)
 
 
 def show(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from engine.steps.foreseeing import Forecast, Foreseen
 
 DUE = 10
+_LASTING = frozenset({"lapsed", "service_due"})
+"""Triggers whose occasion lasts: who was due before the start still is. A birthday of last spring is only over."""
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON (plan: one object a line).")]
 _At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="As if it were TIME (RFC 3339).")]
 _InFull = Annotated[bool, typer.Option("--show-addresses", help="Show e-mail addresses in full.")]
@@ -63,7 +65,8 @@ def show_forecast(app: App, forecast: Forecast, *, list_mails: bool = False, in_
     for campaign in app.campaigns:
         lines = [line for line in forecast.lines if line.campaign == campaign.id]
         if campaign.enabled:
-            _show_campaign(campaign.id, lines, forecast.passed_over.get(campaign.id, 0), _)
+            older = forecast.passed_over.get(campaign.id, 0) if campaign.trigger.on in _LASTING else 0
+            _show_campaign(campaign.id, lines, older, _)
             if list_mails:
                 _show_mails(app, lines, in_full=in_full)
     say("\n" + _("%(count)s mails would go out. Nothing was sent.", count=forecast.sends))

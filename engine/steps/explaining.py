@@ -134,9 +134,9 @@ def _without_occasion(session: Session, app: App, person: Person, campaign: Camp
     history = tuple(_past(entry) for entry in past[:1])
     due = _next_due(session, app, person, campaign, said.at)
     if due is None:
-        nothing = Trail("occasion", "no", f"none within {HORIZON} days")
+        nothing = Trail("due", "no", f"none within {HORIZON} days")
         return replace(said, trail=(*history, nothing, _permission(session, app, person, campaign, said.at)))
-    ahead = Trail("occasion", "wait", f"next due {due}")
+    ahead = Trail("due", "wait", f"next due {due}")
     then = _trail_on(session, app, person, campaign, due)
     trail = (*history, ahead, *(then or (_permission(session, app, person, campaign, said.at),)))
     return replace(said, decision="hold", reason=Reason.NOT_DUE, trail=trail, next_due=due)
@@ -145,7 +145,7 @@ def _without_occasion(session: Session, app: App, person: Person, campaign: Camp
 def _past(entry: Entry) -> Trail:
     when = entry.sent_at or entry.planned_at
     detail = f"{entry.state} {when:%Y-%m-%d}" + (f": {entry.reason}" if entry.reason else "")
-    return Trail("log", "no", f"{detail} (occasion {entry.occasion}, message {entry.message_id})")
+    return Trail("log", "ok", f"{detail} (occasion {entry.occasion}, message {entry.message_id})")
 
 
 def _next_due(session: Session, app: App, person: Person, campaign: Campaign, now: datetime) -> date | None:
