@@ -15,6 +15,8 @@ from engine.errors import UsageError
 from engine.sources.faults import Unfit
 from engine.sources.tables import shortened
 
+EARLIEST = 1900
+"""No day before this year is a customer's; what stands there is a filler or a slip."""
 NOON = time(12)
 """The hour of a purchase of which only the day is known: the same local day in almost every zone."""
 
@@ -89,6 +91,8 @@ def read_day(text: str, told: DateFormat | None = None) -> date | None:
     day, clock = found
     if clock not in {None, time(0)}:
         raise Unfit(f"{_quoted(text)} has an hour; only the day belongs here")
+    if day.year < EARLIEST:
+        raise Unfit(f"{_quoted(text)} is before {EARLIEST}; leave the cell empty if the day is not known")
     return day
 
 
@@ -108,8 +112,6 @@ def read_birthday(text: str, told: DateFormat | None, today: date) -> tuple[int,
         day = _day(day.year - 100, day.month, day.day, bare)
     if day > today:
         raise Unfit(f"{_quoted(bare)} lies in the future; nobody has been born then")
-    if day.year < 1900:
-        raise Unfit(f"{_quoted(bare)} is before 1900; leave the cell empty if the birthday is not known")
     return day.month * 100 + day.day, day.year
 
 
@@ -119,13 +121,18 @@ def read_instant(text: str, told: DateFormat | None, zone: ZoneInfo) -> datetime
     if not bare:
         return None
     instant = _iso_instant(bare)
-    if instant:
+    if instant is None:
+        found = _parts(bare, told)
+        if found is None:
+            return None
+        day, clock = found
+        instant = datetime.combine(day, clock or NOON, zone)
+    if instant.year < EARLIEST:
+        raise Unfit(f"{_quoted(bare)} is before {EARLIEST}")
+    try:
         return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
-    found = _parts(bare, told)
-    if found is None:
-        return None
-    day, clock = found
-    return datetime.combine(day, clock or NOON, zone).astimezone(UTC)
+    except OverflowError as error:
+        raise Unfit(f"{_quoted(bare)}: no such date") from error
 
 
 def names_only_a_day(text: str) -> bool:

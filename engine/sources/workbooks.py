@@ -131,7 +131,7 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, int | float):
-        return Exact(int(cell)) if cell == int(cell) else Exact(repr(cell))
+        return Exact(int(cell)) if float(cell).is_integer() else Exact(repr(cell))
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time(0) else cell.isoformat(sep=" ", timespec="seconds")
     return cell.isoformat() if isinstance(cell, date | time) else str(cell)
