@@ -95,7 +95,7 @@ def read_campaign(source: TomlSource, config: Config, say: Say) -> ReadFile:
     try:
         file = CampaignFile.model_validate(source.data)
     except ValidationError as error:
-        reader = Reader(source, CampaignFile, say, RESERVED, RESERVED_VALUES)
+        reader = Reader(source, source.data, CampaignFile, say, RESERVED, RESERVED_VALUES)
         return ReadFile(source, None, tuple(find_mistakes(reader, error)))
     findings = tuple(check_campaign(file, source, say))
     wrong = any(finding.level == "error" for finding in findings)

@@ -109,7 +109,7 @@ def examine_config(path: Path, environ: Mapping[str, str]) -> tuple[Config | Non
         ]
     home = path.absolute().parent
     data, secrets = overlay(source, Config, environ, home, say)
-    reader = Reader(source, Config, say, RESERVED, RESERVED_VALUES, PREFIX)
+    reader = Reader(source, data, Config, say, RESERVED, RESERVED_VALUES, PREFIX)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -26,12 +25,18 @@ def _zone_name(name: str) -> str:
     return name
 
 
+def split_mailbox(text: str) -> tuple[str, str]:
+    """Return name and address of `Name <address>`; a bare address has no name."""
+    name, opened, rest = text.strip().rpartition("<")
+    return (name.strip().strip('"'), rest.removesuffix(">")) if opened and rest.endswith(">") else ("", text.strip())
+
+
 def _mailbox(text: str) -> str:
     """Check `Name <address>` or a bare address; empty stays empty."""
-    name, address = parseaddr(text)
+    name, address = split_mailbox(text)
     if not text:
         return text
-    if not text.isprintable() or any(letter in name for letter in '<>"'):
+    if not text.isprintable() or any(letter in name for letter in '<>"@'):
         raise PydanticCustomError("no_address", "not an e-mail address", {"word": text})
     try:
         validate_email(address, check_deliverability=False)
@@ -140,12 +145,12 @@ class ProviderSection(Section):
     @property
     def sender_name(self) -> str:
         """Return the name in `from`, without the address."""
-        return parseaddr(self.sender)[0]
+        return split_mailbox(self.sender)[0]
 
     @property
     def sender_address(self) -> str:
         """Return the address in `from`, without the name."""
-        return parseaddr(self.sender)[1]
+        return split_mailbox(self.sender)[1]
 
     @property
     def on_loopback(self) -> bool:

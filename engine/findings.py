@@ -20,9 +20,13 @@ from engine.toml_source import TomlSource, nearest, suggest
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What is needed to say what is wrong with one file: the file, its model, and what is kept for later versions."""
+    """What is needed to say what is wrong with one file: the file, its model, and what is kept for later versions.
+
+    `data` is what was validated: the file's own data, with the environment's values put in.
+    """
 
     source: TomlSource
+    data: Mapping[str, object]
     model: type[BaseModel]
     say: Say
     reserved: Mapping[tuple[str, ...], str] = field(default_factory=dict)
@@ -43,25 +47,25 @@ def _meant(reader: Reader, details: list[ErrorDetails]) -> set[Loc]:
     """Return the keys that unknown ones were probably meant to be: naming these as missing, too, would confuse."""
     unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
     named = [(loc[:-1], nearest(str(loc[-1]), fields_at(reader.model, loc[:-1]))) for loc in unknown]
-    return {(*settle(reader.source.data, table), key) for table, key in named if key}
+    return {(*settle(reader.data, table), key) for table, key in named if key}
 
 
 def _missing_key(reader: Reader, detail: ErrorDetails) -> Loc | None:
     loc = detail["loc"]
-    return (*settle(reader.source.data, loc[:-1]), loc[-1]) if detail["type"] == "missing" else None
+    return (*settle(reader.data, loc[:-1]), loc[-1]) if detail["type"] == "missing" else None
 
 
 def _finding(reader: Reader, detail: ErrorDetails) -> Finding:
     loc = detail["loc"]
-    place = settle(reader.source.data, loc)
+    place = settle(reader.data, loc)
     if detail["type"] == "union_tag_invalid":
         place = (*place, "on")
     if detail["type"] == "extra_forbidden":
-        return _unknown_key(reader, loc, (*settle(reader.source.data, loc[:-1]), loc[-1]))
+        return _unknown_key(reader, loc, (*settle(reader.data, loc[:-1]), loc[-1]))
     if _is_reserved_value(reader, place):
         return _not_yet(reader, place, quoted(str(_at(reader, place))), key=False)
     if detail["type"] == "missing":
-        return _missing(reader, settle(reader.source.data, loc[:-1]), str(loc[-1]))
+        return _missing(reader, settle(reader.data, loc[:-1]), str(loc[-1]))
     return _wrong_value(reader, detail, place)
 
 

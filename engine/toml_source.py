@@ -125,6 +125,7 @@ class _Walk:
     def _table(self, node: Node) -> None:
         header, *members = node.named_children
         path = self._within_arrays(_names(header))
+        self._note_above(path, 0, header)
         if node.type == "table_array_element":
             index = self._counts.get(path, 0)
             self._counts[path] = index + 1
@@ -151,10 +152,14 @@ class _Walk:
             return
         key, value = node.named_children[0], node.named_children[1]
         path = (*above, *_names(key))
-        for length in range(len(above) + 1, len(path)):  # `subject.de = …` is also where `subject` stands
-            self._positions.keys.setdefault(path[:length], self._place(key))
+        self._note_above(path, len(above), key)
         self._note(path, key)
         self._value(value, path)
+
+    def _note_above(self, path: Loc, known: int, node: Node) -> None:
+        """Note that `[legal.similarity]` is also where `legal` stands, unless it has a line of its own above."""
+        for length in range(known + 1, len(path)):
+            self._positions.keys.setdefault(path[:length], self._place(node))
 
     def _note(self, path: Loc, node: Node) -> None:
         place = self._place(node)
