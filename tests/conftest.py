@@ -147,7 +147,7 @@ def make_app(tmp_path: Path, database_url: str) -> Iterator[MakeApp]:
             (home / "campaigns" / f"{name}.toml").write_text(text, encoding="utf-8")
         file = home / "config.toml"
         file.write_text(config.replace("{store}", database_url) + extra, encoding="utf-8")
-        app = assemble(load_config(file, {}), stopped_at(now))
+        app = assemble(load_config(file, {"TREUEPOST_PROVIDER__API_KEY": "key"}), stopped_at(now))
         made.append(app)
         return app
 

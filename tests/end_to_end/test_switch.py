@@ -1,4 +1,4 @@
-"""A week of rehearsal, then a real provider: everybody gets the real mail that is due from that day on, and only that."""
+"""A week of rehearsal, then a real provider: real mail for what is due from that day on, and for nothing before."""
 
 from __future__ import annotations
 
