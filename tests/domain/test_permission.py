@@ -235,6 +235,32 @@ def test_a_fault_in_the_rules_is_a_refusal() -> None:
     assert reason("birthday", naive) is Reason.PERMISSION_FAILED
 
 
+def test_of_many_reasons_the_gravest_is_named() -> None:
+    legal, bounce, manual = (
+        block(Reason.LEGAL_BLOCK, "all"),
+        block(Reason.HARD_BOUNCE, "all"),
+        block(Reason.SUPPRESSED, "all"),
+    )
+    no_more = (no("objected", NOW - DAY), no("withdrawn", NOW - DAY))
+    every = {"events": (yes(proven=False), *no_more), "blocks": (manual, bounce, legal), "keys_hold": False}
+    mended: list[tuple[Reason, dict[str, object]]] = [
+        (Reason.KEY_BROKEN, {"email": None}),
+        (Reason.NO_ADDRESS, {"keys_hold": True}),
+        (Reason.UNSENDABLE_ADDRESS, {"email": "müller@gmx.de"}),
+        (Reason.LEGAL_BLOCK, {"email": "anna@example.com"}),
+        (Reason.HARD_BOUNCE, {"blocks": (manual, bounce)}),
+        (Reason.SUPPRESSED, {"blocks": (manual,)}),
+        (Reason.OBJECTION, {"blocks": ()}),
+        (Reason.WITHDRAWN, {"events": (yes(proven=False), no_more[1])}),
+        (Reason.UNPROVEN, {"events": (yes(proven=False),)}),
+    ]
+    present = replace(facts(), **every)  # type: ignore[arg-type]
+    for expected, change in mended:
+        present = replace(present, **change)  # type: ignore[arg-type]
+        assert reason("birthday", present) is expected
+    assert isinstance(permit("birthday", replace(present, events=(yes(),)), POLICY, NOW), Permitted)
+
+
 instants = st.integers(-30, 30).map(lambda days: NOW + days * DAY)
 some_kinds = st.frozensets(st.sampled_from(sorted(ALL_KINDS)))
 events_strategy = st.lists(

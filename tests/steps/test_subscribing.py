@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from engine.domain.words import OnDoubt, Reason, State
 from engine.errors import NothingFound, StoreError, UsageError
 from engine.steps import subscribing, suppressing
 from engine.steps.subscribing import Hearsay
+from engine.store import addresses
 from engine.store.consents import NewConsent, permission_facts
 from engine.store.database import Database
 from engine.store.suppression_log import SuppressionLog
@@ -343,3 +345,18 @@ def test_permission_is_asked_with_the_kinds_of_the_shops_wordings(shop: Premises
         facts = permission_facts(session, shop.keyring, [(anna.id or 0, anna.address_id, None)])[0]
     assert isinstance(permit("birthday", facts, subscribing.policy_of(shop.config), NOW), Permitted)
     assert verdict(shop, anna, "vip_offer") is Reason.KIND_NOT_CONSENTED
+
+
+def test_an_objection_waits_for_a_release_in_flight_and_then_holds(shop: Premises) -> None:
+    anna = add_anna(shop)
+    said = threading.Thread(target=subscribing.object_from_any_channel, args=(shop, "1", "called", NOW))
+    with shop.database.write() as session:
+        addresses.lock(session, [anna.address_id or 0])  # what a release does first
+        said.start()
+        said.join(timeout=0.5)
+        assert said.is_alive()
+        facts = permission_facts(session, shop.keyring, [(anna.id or 0, anna.address_id, None)])[0]
+        assert isinstance(permit("birthday", facts, subscribing.policy_of(shop.config), NOW), Permitted)
+    said.join(timeout=20)
+    assert not said.is_alive()
+    assert verdict(shop, anna) is Reason.OBJECTION
