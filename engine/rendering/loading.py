@@ -21,6 +21,8 @@ from engine.rendering.markdown import Body, read_markdown
 from engine.rendering.masking import Revealed
 
 Texts = Mapping[str, str]
+_LAYOUTS_OWN = re.compile(r"\{[{%][^}]*?\b(mail)\.")
+_LAYOUTS_HELP = "Sender, reason and the way out are added below every mail by themselves."
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,9 @@ class Loader:
         """Return an author's words masked, each tag knowing its line in the campaign file."""
         line = self._lines.of(words, draft.step.id)
         fault = syntax_fault(self._sandboxes[draft.language], words, draft.campaign.file, line)
+        if fault is None and (used := _LAYOUTS_OWN.search(words)):
+            at = line + words.count("\n", 0, used.start())
+            fault = Finding(draft.campaign.file, at, 1, "T101", f"`{used[1]}` belongs to the layout", _LAYOUTS_HELP)
         if fault is not None:
             raise Faulty([fault])
         return assembly.mask.hide(words, draft.campaign.file, line)

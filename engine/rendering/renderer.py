@@ -69,6 +69,10 @@ class Renderer:
         if broken:
             raise Invalid(broken)
 
+    def languages(self, campaign: CampaignText, step: StepText) -> tuple[str, ...]:
+        """Return the languages a mail can be written in."""
+        return tuple(self._letters.get((campaign.id, step.id), ()))
+
     def language_for(self, campaign: CampaignText, step: StepText, customer_language: str = "") -> str:
         """Return the language a mail will be in: the customer's, else the shop's, else the one there is."""
         return self._letter(campaign, step, customer_language).language

@@ -28,13 +28,14 @@ class Sample:
 
 
 _TODAY = date(2026, 11, 23)
+_DUE, _LAST = date(2026, 12, 23), date(2025, 12, 23)
 _ITEM = ItemView(
     service_item_id="A-17",
     name="Gastherme Vaillant",
     item_type="heating",
-    due_on=date(2026, 12, 23),
-    last_service_on=date(2025, 12, 23),
-    next_service_on=date(2026, 12, 23),
+    due_on=_DUE,
+    last_service_on=_LAST,
+    next_service_on=_DUE,
     booked_for=date(2026, 12, 21),
     contract_ref="V-2024-031",
 )
@@ -59,7 +60,7 @@ def full(trigger: str, language: str) -> MailContext:
         because=Because(Basis.CONSENT, date(2026, 1, 5)),
     )
     if trigger == "service_due":
-        visit = VisitView(date(2025, 12, 23), date(2026, 12, 23), "https://shop.example/report/17")
+        visit = VisitView(_LAST, _DUE, "https://shop.example/report/17")
         items = (_ITEM, replace(_ITEM, service_item_id="A-18", name="Wasserfilter"))
         return replace(context, item=_ITEM, items=items, visit=visit)
     if trigger in ("purchase", "lapsed"):
@@ -68,6 +69,22 @@ def full(trigger: str, language: str) -> MailContext:
         )
         return replace(context, purchase=purchase)
     return context
+
+
+def on(trigger: str, language: str, today: date) -> MailContext:
+    """Return the invented customer with an occasion today, for a look at the mail."""
+    known = full(trigger, language)
+    moved = today - _TODAY
+    item = replace(_ITEM, due_on=today + (_DUE - _TODAY), last_service_on=_LAST + moved, booked_for=None)
+    return replace(
+        known,
+        today=today,
+        occasion=OccasionView(today),
+        customer=replace(known.customer, birthday=today),
+        purchase=replace(known.purchase, purchased_on=today) if known.purchase else None,
+        item=item if known.item else None,
+        items=tuple(replace(item, name=one.name) for one in known.items),
+    )
 
 
 def samples(trigger: str, language: str) -> list[Sample]:

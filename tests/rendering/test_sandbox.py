@@ -60,6 +60,7 @@ ATTACKS = [
     "{{ items[0:1] }}",
     "{{ {'a': 1} }}",
     "{{ mail.__class__ }}",
+    "{{ mail.reason }}",
     "{{ loop }}",
     "{{ debug }}",
     "{% for a in customer.tags recursive %}{{ loop(a) }}{% endfor %}",
