@@ -7,7 +7,7 @@ Modes: accept · accept_then_hang (accepts, never answers) · accept_then_500 ·
 accept_without_id · cut (before accepting) · throttle (429 + Retry-After) · throttle_reset (429 + x-sib-ratelimit-reset)
 · unauthorized · no_credits · forbidden · refuse · bad_recipient · bad_sender · timeout_408 · moved · html_404 · slow
 (answers after --delay) · drip (a byte of the answer every --delay) · huge (an endless body) · mixed (by the key: a
-fifth each of hang, 500, cut, throttle, accept).
+fifth each of hang, 500, cut, throttle, accept) · mixed_fast (the same without waiting).
 
 `POST /_mode` with {"mode": …, "times": n} switches a running double; after n requests it accepts again.
 """
@@ -124,7 +124,10 @@ YESES: dict[str, Answer] = {
     "accept_not_json": (200, {"content-type": "text/html"}, b"<p>thanks</p>"),
 }
 """Answers that hide that the mail was accepted."""
-_MIXTURE = ("accept_then_hang", "accept_then_500", "accept_then_cut", "throttle", "accept")
+_MIXTURES = {
+    "mixed": ("accept_then_hang", "accept_then_500", "accept_then_cut", "throttle", "accept"),
+    "mixed_fast": ("accept_then_500", "accept_then_cut", "accept_without_id", "cut", "accept"),
+}
 
 
 class _Door(BaseHTTPRequestHandler):
@@ -144,8 +147,9 @@ class _Door(BaseHTTPRequestHandler):
 
     def _behave(self, mode: str, mail: dict[str, Any]) -> None:
         key = mail.get("headers", {}).get("idempotencyKey", "")
-        if mode == "mixed":
-            mode = _MIXTURE[int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(_MIXTURE)]
+        if mode in _MIXTURES:
+            mixture = _MIXTURES[mode]
+            mode = mixture[int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(mixture)]
         if mode in NOS:
             self._write(NOS[mode])
         elif mode == "cut":

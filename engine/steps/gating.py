@@ -33,7 +33,7 @@ from engine.steps.subscribing import policy_of
 from engine.store import facts, imports, pauses
 from engine.store.consents import permission_facts
 from engine.store.database import Database
-from engine.store.facts import Happened, Known, Person
+from engine.store.facts import Happened, Known, Person, Written
 from engine.store.messages import MessageRow
 
 
@@ -101,34 +101,39 @@ def inspect(session: Session, app: Shop, rows: Sequence[MessageRow], now: dateti
         for row, person in zip(everyone, people, strict=True)
     ]
     allowed = permission_facts(session, app.keyring, subjects, now)
-    seen = [group.inspected(row, permission) for row, permission in zip(everyone, allowed, strict=True)]
-    seen.sort(key=lambda one: (one.row.id not in own, one.row.send_after, one.row.id))
-    led = _one_per_address(seen)
+    seen = sorted(zip(everyone, allowed, strict=True), key=lambda one: (one[0].id not in own, *_order(one[0])))
+    led = _one_by_one(group, seen)
     return Inspection([one for one in led if one.row.id in own], known)
 
 
-def _one_per_address(seen: list[Inspected]) -> list[Inspected]:
-    """Let the first mail of a campaign to an address carry the others; they are skipped, their items go with it."""
-    leads: dict[tuple[str, int | None], Inspected] = {}
+def _order(row: MessageRow) -> tuple[datetime, int]:
+    return row.send_after, row.id
+
+
+def _one_by_one(group: _Group, rows: Sequence[tuple[MessageRow, PermissionFacts]]) -> list[Inspected]:
+    """Decide in order: whoever may go counts as written to for those after it.
+
+    The first mail of a campaign to an address carries the others: they are skipped, and their items go with it.
+    """
+    leads: dict[tuple[str, int | None], MessageRow] = {}
     carried: dict[int, list[MessageRow]] = defaultdict(list)
     result: list[Inspected] = []
-    for one in seen:
-        if one.decision.action != "send":
-            result.append(one)
-            continue
-        lead = leads.setdefault((one.row.campaign, one.person.address_id), one)
-        if lead is not one:
-            carried[lead.row.id].append(one.row)
-            result.append(replace(one, decision=_carried(one.decision, lead.row)))
-        else:
-            result.append(one)
-    return [replace(one, carried=tuple(carried[one.row.id])) if one.row.id in carried else one for one in result]
+    for row, permission in rows:
+        one = group.inspected(row, permission)
+        place = (row.campaign, one.person.address_id)
+        if one.decision.action == "send":
+            leads[place] = row
+            group.count(one)
+        elif one.decision.reason is Reason.SAME_ADDRESS and place in leads:
+            carried[leads[place].id].append(row)
+            one = replace(one, decision=_carried(one.decision, leads[place]))
+        result.append(one)
+    return [replace(one, carried=tuple(carried.get(one.row.id, ()))) for one in result]
 
 
 def _carried(decision: Decision, lead: MessageRow) -> Decision:
     told = Trail("same_address", "no", f"{Reason.SAME_ADDRESS.value}: {lead.message_id}")
-    trail = tuple(told if line.check == told.check else line for line in decision.trail)
-    return Decision("skip", Reason.SAME_ADDRESS, trail=trail)
+    return replace(decision, trail=tuple(told if line.check == told.check else line for line in decision.trail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,12 @@ class _Group:
         zone = place_of(person.timezone, self.app.config.shop.zone)
         found = self._facts(row, person, zone, permission)
         return Inspected(row, campaign, person, zone, permission, decide(found, self.now))
+
+    def count(self, one: Inspected) -> None:
+        """Let a mail that may go count for the caps of those after it."""
+        if one.person.address_id is not None:
+            mail = Written(one.row.id, one.row.campaign, one.row.kind, self.now)
+            self.known.written.setdefault(one.person.address_id, []).append(mail)
 
     def _facts(self, row: MessageRow, person: Person, zone: ZoneInfo, permission: PermissionFacts) -> Facts:
         written = self.known.written.get(person.address_id or 0, ())

@@ -56,7 +56,6 @@ class _Run:
     pool: ThreadPoolExecutor
     owner: str = field(default_factory=ownership.owner_name)
     counts: Counter[str] = field(default_factory=Counter)
-    stopped: Stop | None = None
     was_stopped: bool = False
     budget_spent: bool = False
 
@@ -85,7 +84,7 @@ def send_due(app: Shop, clock: Clock, *, stop: threading.Event | None = None) ->
             pool.shutdown(wait=True, cancel_futures=True)
             app.provider.close()
         recovering.recover_now(app, clock(), everything=True)
-    return SendReport(dict(run.counts), run.stopped, run.budget_spent)
+    return SendReport(dict(run.counts), _standing_stop(run), run.budget_spent)
 
 
 def _send_group(run: _Run, claim: _Claim) -> None:
@@ -94,7 +93,7 @@ def _send_group(run: _Run, claim: _Claim) -> None:
     letters = _render(run, inspection)
     sent = 0
     for part in chunks(letters, run.app.provider.group):
-        if run.stop.is_set() or _is_stopped(run):
+        if run.stop.is_set() or _standing_stop(run):
             _give_back(run, part, "sending was stopped")
             continue
         released, at = _release(run, part)
@@ -132,7 +131,6 @@ def _claim(run: _Run) -> _Claim:
     with app.database.write() as session:
         stopped = budgets.find_stop(session, app.provider.name)
         if stopped is not None and stopped.until > now:
-            run.stopped = stopped
             return _Claim([])
         run.was_stopped = stopped is not None
         paused = pauses.paused(session)
@@ -236,11 +234,11 @@ def _give_back(run: _Run, letters: Sequence[Letter], why: str) -> None:
         give_back(session, rows, now=now, actor=run.owner, why=why)
 
 
-def _is_stopped(run: _Run) -> bool:
-    now = run.clock()
+def _standing_stop(run: _Run) -> Stop | None:
+    """Return why nothing may be sent now, if that is so."""
     with run.app.database.read() as session:
         stopped = budgets.find_stop(session, run.app.provider.name)
-    return stopped is not None and stopped.until > now
+    return stopped if stopped is not None and stopped.until > run.clock() else None
 
 
 def _call_and_record(run: _Run, released: Sequence[Released], at: float) -> None:

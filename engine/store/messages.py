@@ -164,4 +164,5 @@ def listing(session: Session, states: Iterable[State], limit: int | None = None)
 
 def named(session: Session, prefix: str) -> list[MessageRow]:
     """Return the messages whose id begins like this (people type the first letters), at most two."""
-    return find(session, TABLE.c.message_id.like(prefix.lower().replace("%", "").replace("_", "") + "%"), 2)
+    letters = "".join(sign for sign in prefix.lower() if sign in "0123456789abcdef-")
+    return find(session, TABLE.c.message_id.like(f"{letters}%"), 2) if letters == prefix.lower() != "" else []

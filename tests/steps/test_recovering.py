@@ -1,0 +1,150 @@
+"""What a process that died has left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.domain.words import Accepted, OnDoubt, Reason, State
+from engine.errors import AlreadyRunning
+from engine.steps import recording, recovering
+from engine.steps.releasing import Released
+from engine.store import attempts, messages, ownership
+from engine.store.database import Database
+from tests.conftest import MakeApp
+from tests.people import NOW, add_customer
+from tests.providers.conftest import MAIL
+from tests.steps.sending_shop import ATTEMPTS, EVENTS, rows
+from tests.store.rows import add_messages, row_of
+
+DEAD = "elsewhere:17:abc"
+
+
+class Store:
+    """As much of the program as recovery needs."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+
+def _recover(database: Database) -> int:
+    return recovering.recover(Store(database), NOW)
+
+
+def test_a_claimed_message_goes_back_to_where_it_came_from(database: Database) -> None:
+    with database.write() as session:
+        anna = add_customer(session)
+        (fresh,) = add_messages(session, 1, anna, state=State.CLAIMED, owner=DEAD)
+        (tried,) = add_messages(session, 1, anna, state=State.CLAIMED, owner=DEAD, first_call_at=NOW, attempts=1)
+    assert _recover(database) == 2
+    with database.read() as session:
+        found = [row_of(session, number) for number in (fresh, tried)]
+    assert [(row.state, row.reason) for row in found] == [
+        (State.PLANNED, Reason.GIVEN_BACK),
+        (State.RETRYING, Reason.GIVEN_BACK),
+    ]
+
+
+def test_a_message_whose_sender_died_is_doubt_and_ends_unknown(database: Database) -> None:
+    with database.write() as session:
+        (number,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, fence=1, attempts=1)
+        attempts.begin(session, [(row_of(session, number), "hash")], "brevo", NOW)
+    assert _recover(database) == 2
+    with database.read() as session:
+        row = row_of(session, number)
+        (attempt,) = session.connection().execute(ATTEMPTS.select()).all()
+        events = session.connection().execute(EVENTS.select().order_by(EVENTS.c.id)).all()
+    assert (row.state, row.reason) == (State.UNKNOWN, Reason.NO_PROOF)
+    assert (attempt.result, attempt.finished_at) == ("owner_died", NOW)
+    assert [(event.after, event.reason) for event in events] == [("in_doubt", "owner_died"), ("unknown", "no_proof")]
+
+
+def test_on_doubt_resend_goes_back_to_the_queue(database: Database) -> None:
+    with database.write() as session:
+        (number,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, on_doubt=OnDoubt.RESEND, attempts=1)
+    _recover(database)
+    with database.read() as session:
+        row = row_of(session, number)
+    assert row.state is State.RETRYING
+    assert row.send_after > NOW
+
+
+def test_what_this_process_is_sending_is_left_alone(database: Database) -> None:
+    with database.write() as session:
+        (mine,) = add_messages(session, 1, state=State.SENDING, owner=ownership.owner_name())
+    with ownership.SENDING:
+        assert _recover(database) == 0
+    assert _recover(database) == 2
+    with database.read() as session:
+        assert row_of(session, mine).state is State.UNKNOWN
+
+
+def test_recovering_twice_changes_nothing(database: Database) -> None:
+    with database.write() as session:
+        add_messages(session, 600, state=State.SENDING, owner=DEAD)
+    assert _recover(database) == 1200
+    assert _recover(database) == 0
+
+
+def test_a_late_yes_proves_a_doubt(make_app: MakeApp) -> None:
+    app = make_app()
+    with app.database.write() as session:
+        (number,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, fence=1, attempts=1)
+        released = row_of(session, number)
+        attempts.begin(session, [(released, "hash")], "brevo", NOW)
+    recovering.recover(app, NOW)
+    with app.database.write() as session:
+        counts = recording.record(session, app, [(Released(released, MAIL), Accepted("4711"))], now=NOW, owner="late")
+    (row,) = rows(app)
+    assert counts == {"late": 1}
+    assert (row.state, row.provider_id) == (State.SENT, "4711")
+
+
+def test_a_late_result_with_an_old_fence_is_evidence_only(make_app: MakeApp) -> None:
+    app = make_app()
+    with app.database.write() as session:
+        (number,) = add_messages(session, 1, state=State.SENDING, owner="new", fence=2, attempts=2)
+        old = row_of(session, number)._replace(fence=1, attempts=1)
+    with app.database.write() as session:
+        recording.record(session, app, [(Released(old, MAIL), Accepted("4711"))], now=NOW, owner="late")
+    (row,) = rows(app)
+    (event,) = rows(app, EVENTS)
+    assert (row.state, row.provider_id) == (State.SENDING, "")
+    assert event.before == event.after == "sending"
+    assert "accepted" in event.detail
+
+
+def test_one_process_sends_from_a_store(database: Database) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+    with ownership.sole_sender(database), pytest.raises(AlreadyRunning, match="already"), ownership.sole_sender(other):
+        pass
+    with ownership.sole_sender(other) as owner:
+        assert owner == ownership.owner_name()
+    other.close()
+
+
+def test_the_lock_names_its_holder_and_dies_with_it(sqlite_database: Database, tmp_path: Path) -> None:
+    program = (
+        "import sys; from engine.store.database import Database; from engine.store.ownership import sole_sender\n"
+        f"with sole_sender(Database({str(sqlite_database.url)!r})): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(AlreadyRunning, match=f"pid {process.pid}"), ownership.sole_sender(sqlite_database):
+            pass
+        process.kill()
+    with ownership.sole_sender(sqlite_database):
+        pass
+
+
+def test_messages_can_be_found_by_the_beginning_of_their_id(database: Database) -> None:
+    with database.write() as session:
+        (number,) = add_messages(session, 1)
+        row = row_of(session, number)
+        assert [found.id for found in messages.named(session, row.message_id[:8])] == [number]
+        assert messages.named(session, "%") == []

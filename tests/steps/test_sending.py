@@ -1,0 +1,129 @@
+"""Sending: from due to recorded, and what the provider's book says of it."""
+
+from __future__ import annotations
+
+import email
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict
+from email import policy
+
+from engine.domain.words import Basis, Reason
+from engine.store import attempts
+from tests.conftest import MakeApp
+from tests.people import NOW
+from tests.providers.conftest import Served
+from tests.steps.sending_shop import (
+    ATTEMPTS,
+    BIRTHDAY,
+    BODIES,
+    EVENTS,
+    add_birthdays,
+    later,
+    real_config,
+    rows,
+    send,
+    states,
+    tick,
+)
+
+
+def test_a_rehearsal_writes_a_file_for_everybody_and_mails_nobody(make_app: MakeApp) -> None:
+    app = make_app(campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 60)
+    report = tick(app)
+    assert report.counts["sent"] == 60
+    files = sorted((app.home / "outbox").glob("*.eml"))
+    assert {path.stem for path in files} == {row.message_id for row in rows(app)}
+    mail = email.message_from_bytes(files[0].read_bytes(), policy=policy.default)
+    assert mail["Subject"].startswith("Alles Gute, Kim")
+    assert mail["Date"].datetime == NOW
+
+
+def test_the_log_names_basis_evidence_and_subject(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 1)
+    tick(app)
+    (row,) = rows(app)
+    (attempt,) = rows(app, ATTEMPTS)
+    (mail,) = brevo.double.mails()
+    assert (row.state.value, row.basis, row.evidence) == ("sent", Basis.CONSENT, "consent:1")
+    assert (row.subject, row.provider, row.provider_id) == ("Alles Gute, Kim0!", "brevo", mail["messageId"])
+    assert (row.sent_at, row.attempts, row.fence, row.language) == (NOW, 1, 1, "de")
+    assert (attempt.result, attempt.number, attempt.fence, attempt.finished_at) == ("accepted", 1, 1, NOW)
+    assert [event.after for event in rows(app, EVENTS)] == ["planned", "claimed", "sending", "sent"]
+
+
+def test_everybody_is_mailed_once_however_often_we_tick(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo, max_per_minute=1000), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 120)
+    for minute in range(3):
+        tick(app, later(minute))
+    assert Counter(mail["to"] for mail in brevo.double.mails()) == {f"k{n}@example.com": 1 for n in range(120)}
+    assert states(app) == {"sent": 120}
+
+
+def test_what_is_kept_is_what_was_sent(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 1)
+    tick(app)
+    (body,) = rows(app, BODIES)
+    (row,) = rows(app)
+    with app.database.read() as session:
+        kept = attempts.frozen(session, [row.id])[row.id]
+    request = brevo.double.requests[0]["body"]
+    assert (request["htmlContent"], request["textContent"]) == (body.html, body.text)
+    text = json.dumps(asdict(kept), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert body.sha256 == hashlib.sha256(text.encode()).hexdigest() == rows(app, ATTEMPTS)[0].sha256
+
+
+def test_nobody_without_permission_reaches_the_provider(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 3, consent=False)
+    tick(app)
+    assert brevo.double.requests == []
+    assert [(row.state.value, row.reason) for row in rows(app)] == [("skipped", Reason.NO_CONSENT)] * 3
+
+
+def test_a_poisoned_message_fails_alone(make_app: MakeApp, brevo: Served) -> None:
+    campaign = BIRTHDAY.replace("{{ customer.first_name or 'Du' }}", "{{ customer.first_name }}")
+    app = make_app(config=real_config(brevo), campaigns={"birthday": campaign})
+    add_birthdays(app, 3)
+    with app.database.write() as session:
+        session.connection().exec_driver_sql("UPDATE customer SET first_name = '' WHERE customer_id = '1'")
+    tick(app)
+    found = Counter((row.state.value, row.reason) for row in rows(app))
+    assert found == {("sent", None): 2, ("failed", Reason.TEMPLATE_FAILED): 1}
+
+
+def test_a_minute_takes_no_more_than_its_rate_and_a_day_no_more_than_its_budget(
+    make_app: MakeApp, brevo: Served
+) -> None:
+    config = real_config(brevo, max_per_minute=7, max_per_day=10)
+    app = make_app(config=config, campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 12)
+    first, again, second, third = tick(app), send(app), send(app, later(1)), send(app, later(2))
+    assert [report.counts.get("sent", 0) for report in (first, again, second, third)] == [7, 0, 3, 0]
+    assert [report.budget_spent for report in (first, again, second, third)] == [True] * 4
+    assert send(app, later(24 * 60)).counts["sent"] == 2
+
+
+def test_what_was_skipped_costs_no_budget(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo, max_per_day=3), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 6, consent=False)
+    tick(app)
+    with app.database.read() as session:
+        taken = session.connection().exec_driver_sql("SELECT max(taken) FROM budget").scalar()
+    assert (taken, states(app)) == (0, {"skipped": 6})
+
+
+def test_an_overdue_message_expires_and_says_what_it_waited_for(make_app: MakeApp, brevo: Served) -> None:
+    evening = BIRTHDAY + '[send]\nbetween = "19:00-20:00"\n'
+    app = make_app(config=real_config(brevo), campaigns={"birthday": evening})
+    add_birthdays(app, 1)
+    tick(app)
+    tick(app, later(5 * 24 * 60))
+    (row,) = rows(app)
+    assert (row.state.value, row.reason) == ("expired", Reason.TOO_LATE)
+    assert brevo.double.requests == []
