@@ -16,6 +16,7 @@ from engine.sources.tables import Line, Table, shortened
 DELIMITERS = (";", ",", "\t", "|")
 NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_LONGEST_HEADING = 20
 _EXCEL_HINT = re.compile(r"sep=(.)\s*\Z")
 
 
@@ -55,6 +56,9 @@ def _delimiter(path: Path, codec: str, told: str | None) -> tuple[int, str]:
         header = file.readline() if hint else first
         while header and not header.strip():
             header = file.readline()
+        for _ in range(_LONGEST_HEADING):
+            if header.count('"') % 2:  # a heading may hold a line break
+                header += file.readline()
     if told:
         return int(bool(hint)), _told(told)
     if hint:

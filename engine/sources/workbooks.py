@@ -115,8 +115,7 @@ def _chosen(path: Path, workbook: CalamineWorkbook, told: str | None) -> Calamin
 
 def _rows(sheet: CalamineSheet, unsaved: dict[int, str]) -> Iterator[Line]:
     """Yield the rows that hold anything, numbered as the spreadsheet numbers them."""
-    first = (sheet.start or (0, 0))[0] + 1
-    for number, row in enumerate(sheet.to_python(), first) if sheet.height else ():
+    for number, row in enumerate(sheet.iter_rows(), 1) if sheet.height else ():
         cells = [_text(cell) for cell in row]
         if number in unsaved:
             yield Line(number, cells, f"cell {unsaved[number]} is a formula whose result is not saved in the file")
@@ -154,7 +153,7 @@ def _unsaved_formulas(archive: zipfile.ZipFile, sheet: str) -> dict[int, str]:
     with archive.open(part) as file:
         while chunk := file.read(_CHUNK):
             text = carried + chunk
-            for match in _UNSAVED.finditer(text):
+            for match in _UNSAVED.finditer(text) if b"<f" in text else ():
                 found.setdefault(int(match[2]), f"{match[1].decode()}{int(match[2])}")
             carried = text[-4096:]
     return found

@@ -97,6 +97,12 @@ def test_row_5_the_delimiter_can_be_told_and_excels_own_hint_is_heard(tmp_path: 
         open_text(tmp_path, "email;last,first\na@example.com;B,A\n")
 
 
+def test_row_5_a_heading_may_hold_a_line_break(tmp_path: Path) -> None:
+    table = open_text(tmp_path, '"Kunden-\nnummer";email\n1;a@example.com\n')
+    assert (table.headers, table.delimiter) == (("Kunden-\nnummer", "email"), ";")
+    assert [line for line, _ in table] == [3]
+
+
 def test_row_6_an_unclosed_quote_names_the_row_it_opens_in(tmp_path: Path) -> None:
     text = 'email;last_name\na@example.com;A\nb@example.com;"Bauer\nc@example.com;C\nd@example.com;D\n'
     table = open_text(tmp_path, text)
