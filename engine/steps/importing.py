@@ -30,7 +30,7 @@ from engine.steps.importing_services import ServiceItemsImport, VisitsImport
 from engine.steps.spooling import Spool
 from engine.store import imports, installation
 
-BATCH = 500
+BATCH = 1000
 """Rows looked up and written together: a transaction stays far below the time anybody beside it would notice."""
 
 IMPORTERS: dict[str, Callable[[Shop, Asked], Importer]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 
 from sqlmodel import Session
@@ -11,7 +12,7 @@ from engine.sources.rows import PurchaseRow
 from engine.sources.tables import Refusal
 from engine.steps.arriving import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up, owner_of
 from engine.steps.spooling import FirstSeen, Numbers
-from engine.store import purchases
+from engine.store import installation, purchases
 from engine.store.database import Database
 
 _PLAIN = ("status", "email_from_sale", "notice", "notice_shown_at")
@@ -79,15 +80,33 @@ class PurchasesImport:
 
     def finish(self, database: Database, *, mend: bool) -> int:
         """Count the touched customers' figures again, each once, in order of their numbers."""
-        pages = _all_buyers(database) if mend else _pages(iter(self._buyers))
+        pages = _all_buyers(database) if mend else _pages(self.touched())
         for page in pages:
             with database.write() as session:
                 purchases.count_again(session, page)
         return 0
 
+    def touched(self) -> Iterator[int]:
+        """Return the customers whose figures have to be counted again."""
+        return iter(self._buyers)
+
     def warnings(self) -> list[str]:
         """Have nothing to add."""
         return []
+
+
+def take_one(shop: Shop, row: PurchaseRow, now: datetime) -> Counts | Refusal:
+    """Take a single purchase as it happens, figures and all, in one transaction."""
+    importer = PurchasesImport(shop, Asked("purchases", now, shop.config.shop.zone))
+    with shop.database.write() as session:
+        checked = importer.check(session, [row])
+        if checked.refused:
+            return checked.refused[0]
+        counts = importer.write(session, checked.ready)
+        if counts.created or counts.updated:
+            purchases.count_again(session, list(importer.touched()))
+            installation.bump_data_version(session)
+    return counts
 
 
 def _pages(numbers: Iterator[int]) -> Iterator[list[int]]:

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from engine.domain import addresses as forms
 from engine.store.tables import Address
-from engine.store.upsert import chunks, insert_new, is_sqlite
+from engine.store.upsert import among, chunks, insert_new, is_sqlite
 
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 
@@ -41,7 +41,7 @@ def find(session: Session, exacts: Sequence[str]) -> dict[str, int]:
     """Return the ids of the addresses that are known, by exact form."""
     found: dict[str, int] = {}
     for part in chunks(exacts):
-        query = sa.select(_ADDRESS.c.exact, _ADDRESS.c.id).where(_ADDRESS.c.exact.in_(part))
+        query = sa.select(_ADDRESS.c.exact, _ADDRESS.c.id).where(among(session, _ADDRESS.c.exact, part))
         found.update((exact, number) for exact, number in session.connection().execute(query))
     return found
 

@@ -15,7 +15,7 @@ from engine.domain import addresses as forms
 from engine.domain import identity
 from engine.store import addresses
 from engine.store.tables import Address, Customer, CustomerAddress
-from engine.store.upsert import change, chunks, differs, insert_new, stored
+from engine.store.upsert import among, change, chunks, differs, insert_new, stored
 
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
@@ -85,12 +85,12 @@ def directory(session: Session, customer_ids: Sequence[str], exacts: Sequence[st
     known = (_CUSTOMER.c.id, _CUSTOMER.c.customer_id, _CUSTOMER.c.timezone)
     by_id: dict[str, Known] = {}
     for part in chunks(customer_ids):
-        query = sa.select(*known).where(_CUSTOMER.c.customer_id.in_(part))
+        query = sa.select(*known).where(among(session, _CUSTOMER.c.customer_id, part))
         by_id.update((row[1], Known(*row)) for row in session.connection().execute(query))
     by_address: dict[str, list[Known]] = {}
     for part in chunks(exacts):
         joined = _ADDRESS.join(_CUSTOMER, _CUSTOMER.c.address_id == _ADDRESS.c.id)
-        found = sa.select(_ADDRESS.c.exact, *known).select_from(joined).where(_ADDRESS.c.exact.in_(part))
+        found = sa.select(_ADDRESS.c.exact, *known).select_from(joined).where(among(session, _ADDRESS.c.exact, part))
         for exact, *row in session.connection().execute(found):
             by_address.setdefault(exact, []).append(Known(*row))
     return Directory(by_id, by_address)

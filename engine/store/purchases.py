@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.store.tables import Customer, Purchase
-from engine.store.upsert import change, chunks, differs, insert_new, stored
+from engine.store.upsert import among, change, chunks, differs, insert_new, stored
 
 _PURCHASE: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
@@ -30,6 +30,16 @@ _EMPTY: dict[str, object] = {
 }
 _COLUMNS = ("customer_id", "purchased_at", "local_on", *_EMPTY)
 _LEAST_GAPS = 2
+_FIGURES = sa.Table(
+    "customer",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer),
+    sa.Column("last_purchase_on", sa.Integer),
+    sa.Column("last_purchase_id", sa.String),
+    sa.Column("purchase_count", sa.Integer),
+    sa.Column("usual_days", sa.Integer),
+)
+"""The figures' columns as plain numbers: days are only compared and counted here."""
 
 
 @dataclass(slots=True)
@@ -79,13 +89,15 @@ def count_again(session: Session, customers: Sequence[int]) -> None:
         present = _present(session, part)
         counted = dict.fromkeys(part, Figures(None, None, 0, None)) | dict(_counted(session, part))
         rows = [{"id": number, **new._asdict()} for number, new in counted.items() if present.get(number) != new]
-        _set_figures(session, rows)
+        change(session, _FIGURES, rows)
 
 
 def _present(session: Session, customers: Sequence[int]) -> dict[int, Figures]:
     c = _CUSTOMER.c
     day = sa.type_coerce(c.last_purchase_on, sa.Integer)
-    query = sa.select(c.id, day, c.last_purchase_id, c.purchase_count, c.usual_days).where(c.id.in_(customers))
+    query = sa.select(c.id, day, c.last_purchase_id, c.purchase_count, c.usual_days).where(
+        among(session, c.id, customers)
+    )
     return {number: Figures(*figures) for number, *figures in session.connection().execute(query)}
 
 
@@ -99,7 +111,7 @@ def _counted(session: Session, customers: Sequence[int]) -> Iterator[tuple[int, 
             sa.type_coerce(c.purchased_at, sa.String),
             c.purchase_id,
         )
-        .where(c.customer_id.in_(customers), c.status == "concluded")
+        .where(among(session, c.customer_id, customers), c.status == "concluded")
         .order_by(c.customer_id)
     )
     for number, purchases in groupby(session.connection().execute(query), key=itemgetter(0)):
@@ -120,15 +132,6 @@ def usual_days(days: Iterable[int]) -> int | None:
         return None
     middle = len(gaps) // 2
     return gaps[middle] if len(gaps) % 2 else -(-(gaps[middle - 1] + gaps[middle]) // 2)
-
-
-def _set_figures(session: Session, rows: Sequence[dict[str, object]]) -> None:
-    if not rows:
-        return
-    values: dict[str, sa.BindParameter[object]] = {name: sa.bindparam(f"new_{name}") for name in Figures._fields}
-    values["last_purchase_on"] = sa.bindparam("new_last_purchase_on", type_=sa.Integer)
-    statement = sa.update(_CUSTOMER).where(_CUSTOMER.c.id == sa.bindparam("new_id")).values(values)
-    session.connection().execute(statement, [{f"new_{name}": row[name] for name in row} for row in rows])
 
 
 def buyers(session: Session, after: int, limit: int) -> list[int]:

@@ -62,7 +62,7 @@ def write(session: Session, rows: Sequence[Mapping[str, object]], now: datetime)
     changed: list[dict[str, object]] = []
     for row in rows:
         old = before.get(row["service_item_id"])
-        item = _dated({**_EMPTY, **(old or {}), **row}, visits.get(old["id"]) if old else None, old)
+        item = _dated(row, visits.get(old["id"]) if old else None, old)
         if old is None:
             new.append({**item, "updated_at": now})
         elif differs(item, old):
@@ -75,23 +75,29 @@ def write(session: Session, rows: Sequence[Mapping[str, object]], now: datetime)
     return written
 
 
-def _dated(item: dict[str, object], visit: Done | None, old: Mapping[str, object] | None) -> dict[str, object]:
-    """Return the item with its due day and cycle; what a visit has overtaken is not taken back by an older list."""
-    last, following, booked = _day(item["last_service_on"]), _day(item["next_service_on"]), _day(item["booked_for"])
-    if visit and (last is None or visit.on > last):
-        last = visit.on
-        following = following if following and following > visit.on else visit.next_service_on
-    if booked and last and booked <= last:
-        booked = None
+def _dated(row: Mapping[str, object], visit: Done | None, old: Mapping[str, object] | None) -> dict[str, object]:
+    """Return the item as the file and its newest visit leave it, with its due day and cycle."""
+    item: dict[str, object] = {**_EMPTY, **(old or {}), **row}
     interval = span(str(item["interval"]))
+    last, following, booked = _day(item["last_service_on"]), _day(item["next_service_on"]), _day(item["booked_for"])
+    if visit and not _knows_of(row, visit):
+        # The shop's list is older than the visit: what it says of the served cycle is not taken back.
+        last = max(last or visit.on, visit.on)
+        following = following if is_another_service(visit.on, following, interval) else visit.next_service_on
     due = next_due(last, interval, following)
     known_due = _day(item["due_on"]) or _day(item["cycle_due_on"])
     if old is not None and is_another_service(known_due, due, interval):
         item["cycle"] = int(str(old["cycle"])) + 1
-    item.update(last_service_on=last, next_service_on=following, booked_for=booked, due_on=due)
+    is_past = booked and last and booked <= last
+    item.update(last_service_on=last, next_service_on=following, booked_for=None if is_past else booked, due_on=due)
     # Kept while the date is empty, so that a date that was cleared and set again is still compared with the old one.
     item["cycle_due_on"] = due or known_due
     return item
+
+
+def _knows_of(row: Mapping[str, object], visit: Done) -> bool:
+    last = _day(row.get("last_service_on"))
+    return last is not None and last >= visit.on
 
 
 def find_items(session: Session, service_item_ids: Sequence[str]) -> dict[str, int]:

@@ -5,6 +5,7 @@ A conflict is settled by the table's own UNIQUE constraint in the statement itse
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-CHUNK = 500
+from engine.store import tuples
+
+CHUNK = 1000
 """Rows per statement: SQLite and PostgreSQL both limit the values one statement may carry."""
 
 Item = TypeVar("Item")
@@ -32,6 +35,12 @@ def insert_new(
     conflict: Sequence[str],
 ) -> int:
     """Insert the rows whose `conflict` columns are not taken yet; return how many were inserted."""
+    if not rows:
+        return 0
+    if is_sqlite(session):
+        whole = tuples.with_defaults(table, rows)
+        prepared = tuples.insert(table, tuple(whole[0]), tuple(conflict))
+        return sum(prepared.run(session.connection(), part) for part in chunks(whole))
     statement = _insert(session, table).on_conflict_do_nothing(index_elements=list(conflict))
     return sum(_execute_many(session, statement, part) for part in chunks(rows))
 
@@ -55,6 +64,11 @@ def put(
 def change(session: Session, table: sa.Table, rows: Sequence[Mapping[str, object]], key: str = "id") -> None:
     """Update rows by `key`; every row names the same columns."""
     if not rows:
+        return
+    if is_sqlite(session):
+        prepared = tuples.update(table, tuple(name for name in rows[0] if name != key), key)
+        for part in chunks(rows):
+            prepared.run(session.connection(), part)
         return
     values = {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in rows[0] if name != key}
     statement = sa.update(table).where(table.c[key] == sa.bindparam(f"new_{key}")).values(values)
@@ -83,9 +97,17 @@ def stored(
     wanted = [table.c[name] for name in dict.fromkeys(("id", key, *columns))]
     found: dict[object, dict[str, Any]] = {}
     for part in chunks(values):
-        query = sa.select(*wanted).where(table.c[key].in_(part))
+        query = sa.select(*wanted).where(among(session, table.c[key], part))
         found.update((row[key], dict(row)) for row in session.connection().execute(query).mappings())
     return found
+
+
+def among(session: Session, column: sa.ColumnElement[Any], values: Sequence[object]) -> sa.ColumnElement[bool]:
+    """Say "the column is one of these" with one bound value: the statement is compiled once, whatever their number."""
+    if is_sqlite(session):
+        each = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    return column == sa.func.any(sa.bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
 
 
 def differs(row: Mapping[str, object], before: Mapping[str, object]) -> bool:
