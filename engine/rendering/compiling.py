@@ -78,18 +78,25 @@ def compile_template(
     """Check and compile one template; raise Faulty with a finding per fault."""
     try:
         tree = environment.parse(revealed.source, name, name)
-    except (TemplateSyntaxError, ValueError, RecursionError) as error:
+        findings = _faults(tree, revealed, name, trigger)
+        if not findings:
+            _fold(tree, constants)
+            _guard_links(tree)
+            tree.set_environment(environment)
+            code = environment.compile(tree, name, name)
+    except (TemplateSyntaxError, ValueError) as error:
         raise Faulty([_syntax(revealed, error)]) from error
-    faults = Checker(trigger).check(tree)
-    findings = [_at(revealed, fault.line, fault.code, fault.message, fault.help) for fault in faults]
-    findings += _bad_links(revealed) if name.endswith(".html") else []
+    except (RecursionError, SyntaxError, MemoryError) as error:  # what Python itself finds too deep to compile
+        raise Faulty([_at(revealed, 1, "T104", "this template is nested too deeply", "Split it up.")]) from error
     if findings:
         raise Faulty(findings)
-    _fold(tree, constants)
-    _guard_links(tree)
-    tree.set_environment(environment)
-    code = environment.compile(tree, name, name)
     return Compiled(Template.from_code(environment, code, {}), revealed, name, name.endswith(".html"))
+
+
+def _faults(tree: nodes.Template, revealed: Revealed, name: str, trigger: str) -> list[Finding]:
+    faults = Checker(trigger).check(tree)
+    found = [_at(revealed, fault.line, fault.code, fault.message, fault.help) for fault in faults]
+    return found + (_bad_links(revealed) if name.endswith(".html") else [])
 
 
 def syntax_fault(environment: Sandbox, source: str, file: str, first_line: int) -> Finding | None:

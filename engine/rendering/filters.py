@@ -88,8 +88,8 @@ def filters(language: str, currency: str) -> dict[str, Filter]:
 
 
 def _unless_absent(convert: Filter) -> Filter:
-    def passing(value: object, *more: object) -> object:
-        return value if isinstance(value, Undefined) else convert(value, *more)
+    def passing(value: object, *more: object, **named: object) -> object:
+        return value if isinstance(value, Undefined) else convert(value, *more, **named)
 
     return passing
 

@@ -19,7 +19,9 @@ from engine.rendering.context import Because
 from engine.rendering.filters import format_day
 
 _MOST_KEPT = 5000
-_SOLE_TRADERS = ("", "einzelunternehmen", "einzelunternehmer", "sole trader", "freiberufler", "e.k.", "e. k.")
+_UNNAMED = ("", "einzelunternehmen", "einzelunternehmer", "sole trader", "freiberufler", "kleingewerbe")
+"""Legal forms that do not stand in a firm's name."""
+_SOLE_TRADERS = (*_UNNAMED, "e.k.", "e. k.", "e.kfm.", "e.kfr.")
 
 
 class Footer:
@@ -57,7 +59,7 @@ class Footer:
 
     def _address(self) -> str:
         name, form = self._shop.name, self._shop.legal_form
-        if form and form.lower() not in _SOLE_TRADERS and form.lower() not in name.lower():
+        if form and form.lower() not in _UNNAMED and form.lower() not in name.lower():
             name = f"{name} {form}"
         return _line([name, *re.split(r"\s*\n\s*", self._shop.address.strip())])
 

@@ -122,6 +122,11 @@ def test_the_impressum_follows_the_legal_form(tmp_path: Path) -> None:
     text = open_shop(tmp_path, letter(body("x")), shop=company).render().text
     assert "Radhaus Sommer GmbH · Lindenallee 4, 80331 München" in text
     assert "Vertreten durch Petra Sommer · Amtsgericht München, HRB 12345 · USt-IdNr. DE123456789" in text
+    merchant = 'legal_form = "e.K."\n'
+    assert "Radhaus Sommer e.K. · " in (
+        said := open_shop(tmp_path / "c", letter(body("x")), shop=merchant).render().text
+    )
+    assert "Inh. Petra Sommer" in said
     alone = open_shop(tmp_path / "b", letter(body("x"))).render().text
     assert "Inh. Petra Sommer" in alone
     assert "Telefon +49 89 1234567 · laden@radhaus-sommer.example.com" in alone

@@ -83,6 +83,19 @@ def test_three_loops_within_each_other_are_refused(tmp_path: Path) -> None:
         open_shop(tmp_path, letter(body(loops), "service_due"))
 
 
+@pytest.mark.parametrize(
+    "deep", ["{{ " + "not " * 5000 + "1 }}", "{{ 1" + " + 1" * 5000 + " }}", "{% if 1 %}" * 500 + "{% endif %}" * 500]
+)
+def test_what_is_nested_too_deeply_is_refused_and_not_a_crash(tmp_path: Path, deep: str) -> None:
+    with pytest.raises(Invalid):
+        open_shop(tmp_path, letter(body(deep)))
+
+
+def test_a_number_nobody_can_count_to_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid):
+        open_shop(tmp_path, letter(body("{{ " + "9" * 5000 + " }}")))
+
+
 def test_macros_that_multiply_each_other_are_refused(tmp_path: Path) -> None:
     macros = "{% macro a0() %}xxxxxxxx{% endmacro %}" + "".join(
         f"{{% macro a{n}() %}}{f'{{{{ a{n - 1}() }}}}' * 8}{{% endmacro %}}" for n in range(1, 9)

@@ -82,6 +82,12 @@ def test_filters_speak_the_mails_language(tmp_path: Path) -> None:
     assert "€1,249.90 23 November 2026 November 2026 Trekkingrad and Korb" in english
 
 
+def test_dates_come_in_several_styles(tmp_path: Path) -> None:
+    styles = "|".join(f"{{{{ today | date('{style}') }}}}" for style in ("short", "long", "full", "day", "weekday"))
+    text = open_shop(tmp_path, letter(body(styles + "|{{ today | date(style='short') }}"))).render().text
+    assert "23.11.2026|23. November 2026|Montag, 23. November 2026|23. November|Montag|23.11.2026" in text
+
+
 def test_money_is_in_the_purchases_own_currency(tmp_path: Path) -> None:
     shop = open_shop(tmp_path, letter(body("{{ purchase.amount | money }}"), "purchase"))
     known = samples.full("purchase", "de")
