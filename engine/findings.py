@@ -144,11 +144,12 @@ def _wrong_value(reader: Reader, detail: ErrorDetails, place: Loc) -> Finding:
     fault = detail.get("ctx", {}).get("error")
     key = ".".join(str(part) for part in place if isinstance(part, str))
     if isinstance(fault, GrammarError):
-        message = reader.say(fault.pattern, **fault.values)
-        return reader.source.finding("E105", f"`{key}`: {message}" if key else message, place)
-    code, message, remedy = describe(detail, reader.say)
+        code, message, remedy = "E105", reader.say(fault.pattern, **fault.values), ""
+    else:
+        code, message, remedy = describe(detail, reader.say)
     if not _in_file(reader, place):
-        key = reader.prefix + key.replace(".", "__").upper() if reader.prefix else key
+        name = reader.prefix + key.replace(".", "__").upper()
+        return Finding(reader.source.file, 0, 0, code, f"{name}: {message}", remedy)
     return reader.source.finding(code, f"`{key}`: {message}" if key else message, place, help=remedy)
 
 

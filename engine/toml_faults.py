@@ -93,9 +93,9 @@ def _deepest_line(text: str) -> int:
 
 def _reason(line: str, column: int, fault: str, say: Say) -> tuple[Remark, int]:
     """Return what is wrong with this line and how to mend it, and the column it begins at."""
-    key = re.match(r"\s*\[{0,2}\s*([^\s=\[\]\"'#.]+)", line)
-    if key and (remark := _key_remark(key[1], say)):
-        return remark, key.start(1) + 1
+    key = next((word for word in re.finditer(r"[\w-]+", line) if word.start() < column <= word.end() + 1), None)
+    if key and ("key" in fault or "table" in fault) and (remark := _key_remark(key[0], say)):
+        return remark, key.start() + 1
     value = re.match(r"\s*[^=#]+=\s*(.*)$", line)
     if value and (remark := _value_remark(value[1], say)):
         return remark, value.start(1) + 1

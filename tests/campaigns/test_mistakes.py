@@ -242,6 +242,8 @@ def test_a_number_too_large_for_any_field_is_shown_shortened(folder: Path) -> No
     ("line", "said", "remedy", "column"),
     [
         ("käse = 1", "`käse` needs quotes", '"käse" = …', 1),
+        ("x = { größe = 1 }", "`größe` needs quotes", '"größe" = …', 7),
+        ("[käse]", "`käse` needs quotes", '"käse" = …', 2),
         ("name = „Hallo“", "typographic quotes", 'write "…" instead of „…“', 8),
         ("name = Hallo Welt", "text stands in quotes", '"Hallo Welt"', 8),
         ("enabled = ja", "true and false, in small letters", "true", 11),
