@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.opening import opened_premises, spoken
+from engine.cli.opening import Translate, opened_premises, spoken
 from engine.cli.output import local_time, print_json, say, shown
 from engine.cli.reasons import REASONS
 from engine.errors import NothingFound, TreuepostError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from engine.store.suppressions import Listed
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -91,11 +93,16 @@ def show(
             print_json([_document(one) for one in listed])
             return
         _ = spoken(shop.config)
-        for one in listed:
-            address = shown(one.email, in_full=show_addresses) if one.email else f"#{one.exact_hash[:8]}"
-            when = local_time(one.at, shop.config.shop.zone)
-            say(f"{when:<16}  {address:<28}  {_(REASONS[one.reason])}  {one.source}".rstrip())
-        say(_("%(count)s entries", count=len(listed)), err=True)
+        # One objection is kept for the person and for each address: the same line is told once.
+        lines = dict.fromkeys(_line(one, _, shop.config.shop.zone, in_full=show_addresses) for one in listed)
+        for line in lines:
+            say(line)
+        say(_("%(count)s entries", count=len(lines)), err=True)
+
+
+def _line(one: Listed, _: Translate, zone: ZoneInfo, *, in_full: bool) -> str:
+    address = shown(one.email, in_full=in_full) if one.email else f"#{one.exact_hash[:8]}"
+    return f"{local_time(one.at, zone):<16}  {address:<28}  {_(REASONS[one.reason])}  {one.source}".rstrip()
 
 
 def _document(one: Listed) -> dict[str, object]:

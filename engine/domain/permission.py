@@ -193,6 +193,8 @@ _BLOCKS_EVERYTHING = (Reason.LEGAL_BLOCK, Reason.HARD_BOUNCE)
 
 
 def _refuse_whatever_the_kind(facts: PermissionFacts) -> Refused | None:
+    if not facts.blocks:
+        return None
     blocks = [block for block in facts.blocks if block.scope == EVERYTHING or block.reason in _BLOCKS_EVERYTHING]
     for reason in _BLOCKS_EVERYTHING:
         for block in blocks:
@@ -223,7 +225,12 @@ def _fulfil(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) ->
     return Permitted(Basis.CONTRACT, f"contract:{contract.ref}")
 
 
+_NOTHING_SAID = Refused(Reason.NO_CONSENT)
+
+
 def _advertise(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) -> Permitted | Refused:
+    if not facts.events and not facts.blocks:
+        return _NOTHING_SAID
     events = [event for event in facts.events if event.at <= now]
     yes = max(
         (event for event in events if _proves(event, kind, policy)),
