@@ -76,7 +76,11 @@ def validated(table: Table, mapping: Mapping, watch: Watch | None = None) -> Ite
     reading = _reading(table, mapping)
     given = mapping.given
     plan = [(table.headers.index(header), name) for header, name in mapping.columns.items()]
-    words = [(name, dict(mapping.values[name])) for _, name in plan if name in mapping.values]
+    words = [
+        (name, {theirs.casefold(): ours for theirs, ours in mapping.values[name].items()})
+        for _, name in plan
+        if name in mapping.values
+    ]
     always = {"currency": ""} if mapping.what == "purchases" and "currency" not in given else {}
     notes = reading.notes
     for number, cells, fault in table.lines():
@@ -86,8 +90,7 @@ def validated(table: Table, mapping: Mapping, watch: Watch | None = None) -> Ite
         raw: dict[str, object] = {name: cells[index] for index, name in plan}
         raw.update(always, line=number, given=given, cells=cells)
         for name, ours in words:
-            cell = str(raw[name]).strip()
-            raw[name] = ours.get(cell, raw[name])
+            raw[name] = ours.get(str(raw[name]).strip().casefold(), raw[name])
         try:
             row = model.model_validate(raw, context=reading)
         except ValidationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import available_timezones
@@ -20,8 +20,8 @@ _YES = frozenset({"yes", "ja", "true", "wahr", "1", "y", "j", "x"})
 _NO = frozenset({"no", "nein", "false", "falsch", "0", "n"})
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LANGUAGE = re.compile(r"([A-Za-z]{2})(?:[-_][A-Za-z]{2})?\Z")
-_STATES = frozenset({"confirmed", "requested", "withdrawn", "objected", "claimed"})
-_STATUS = frozenset({"open", "concluded", "cancelled", "returned", "revoked"})
+_STATES = ("claimed", "confirmed", "requested", "withdrawn", "objected")
+_STATUS = ("concluded", "open", "cancelled", "returned", "revoked")
 
 
 def read_text(cell: str, longest: int = LONGEST_TEXT) -> str:
@@ -64,7 +64,7 @@ def read_id(cell: str) -> str | None:
     return read_text(bare, LONGEST_NAME)
 
 
-def one_of(field: str, allowed: Collection[str], synonyms: Mapping[str, str] | None = None) -> Callable[[str], str]:
+def one_of(field: str, allowed: Sequence[str], synonyms: Mapping[str, str] | None = None) -> Callable[[str], str]:
     """Return a reader for a closed list of words; what is not in it is refused with the option that maps it."""
 
     @lru_cache(maxsize=10_000)
@@ -83,10 +83,10 @@ def one_of(field: str, allowed: Collection[str], synonyms: Mapping[str, str] | N
     return read
 
 
-def _not_among(field: str, word: str, allowed: Collection[str]) -> str:
-    near = get_close_matches(word.lower(), sorted(allowed), n=1, cutoff=0.5)
-    ours = near[0] if near else min(allowed)
-    listed = ", ".join(sorted(allowed))
+def _not_among(field: str, word: str, allowed: Sequence[str]) -> str:
+    near = get_close_matches(word.lower(), allowed, n=1, cutoff=0.5)
+    ours = near[0] if near else allowed[0]
+    listed = ", ".join(allowed)
     return f'"{shortened(word, 30)}" is not one of {listed}; say --values "{field}:{shortened(word, 30)}={ours}"'
 
 

@@ -203,12 +203,12 @@ def test_a_purchase_of_today_is_taken_and_one_in_the_future_refused(tmp_path: Pa
 
 
 def test_words_of_another_program_are_mapped_and_unknown_ones_refused_with_the_option(tmp_path: Path) -> None:
-    text = "purchase_id,customer_id,purchased_at,status\nA1,7,2026-07-01,completed\nA2,7,2026-07-01,shipped\n"
+    text = "purchase_id,customer_id,purchased_at,status\nA1,7,2026-07-01,Completed\nA2,7,2026-07-01,shipped\n"
     done, unknown = read_rows(tmp_path, text, "purchases", values={"status": {"completed": "concluded"}})
     assert isinstance(done, PurchaseRow)
     assert done.status == "concluded"
     assert isinstance(unknown, Refusal)
-    assert '--values "status:shipped=' in unknown.reason
+    assert '--values "status:shipped=concluded"' in unknown.reason
 
 
 def test_a_row_needs_a_customer_and_zero_is_none(tmp_path: Path) -> None:
