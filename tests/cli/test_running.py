@@ -1,0 +1,100 @@
+"""`tick`, `run`, `pause` and `resume`, as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.store import ownership
+from engine.store.database import Database
+from tests.cli.typed import AT, document, lay_out, lines, typed
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "laden")
+
+
+def test_a_second_tick_adds_nothing(home: Path) -> None:
+    first = document(home, "tick", "--at", AT)
+    second = document(home, "tick", "--at", AT)
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert (first["planned"], first["sent"], first["skipped"]) == (2, 1, 1)
+    assert (second["planned"], second["sent"], second["skipped"]) == (0, 0, 0)
+
+
+def test_another_time_is_only_for_rehearsing(home: Path) -> None:
+    config = home / "config.toml"
+    real = config.read_text(encoding="utf-8").replace(
+        'use = "outbox"', 'use = "brevo"\nbase_url = "http://127.0.0.1:9"\napi_key_file = "key"'
+    )
+    config.write_text(real, encoding="utf-8")
+    (home / "key").write_text("xkeysib-1", encoding="utf-8")
+    (home / "key").chmod(0o600)
+    result = typed(home, "tick", "--at", AT)
+    assert result.exit_code == 2
+    assert "rehears" in result.stderr
+
+
+def test_an_earlier_time_than_the_stores_is_warned_of(home: Path) -> None:
+    typed(home, "tick", "--at", "2026-11-24T09:30:00+01:00")
+    assert "2026-11-24" in typed(home, "tick", "--at", AT).stderr
+
+
+def test_a_time_that_is_none_is_usage(home: Path) -> None:
+    assert typed(home, "tick", "--at", "tomorrow").exit_code == 2
+
+
+def test_only_one_process_sends(home: Path) -> None:
+    database = Database(f"sqlite:///{home / 'store.db'}")
+    with ownership.sole_sender(database):
+        result = typed(home, "tick", "--at", AT)
+    database.close()
+    assert result.exit_code == 5
+    assert "pid" in result.stderr
+
+
+def test_more_workers_are_not_in_this_version(home: Path) -> None:
+    result = typed(home, "run", "--workers", "2")
+    assert result.exit_code == 2
+    assert "not in this version" in result.stderr
+
+
+def test_a_paused_campaign_waits_and_goes_on(home: Path) -> None:
+    assert document(home, "pause", "birthday") == {"paused": "birthday", "changed": True}
+    assert document(home, "pause", "birthday") == {"paused": "birthday", "changed": False}
+    document(home, "tick", "--at", AT)
+    assert {row["state"] for row in lines(home, "log", "--rehearsal")} == {"planned"}
+    assert {line["reason"] for line in lines(home, "plan", "--at", AT)} >= {"paused"}
+
+    assert document(home, "resume", "--all") == {"resumed": "*", "changed": True}
+    document(home, "tick", "--at", AT)
+    assert {row["state"] for row in lines(home, "log", "--rehearsal")} == {"sent", "skipped"}
+
+
+def test_the_brake_works_where_a_campaign_is_broken(home: Path) -> None:
+    (home / "campaigns" / "birthday.toml").write_text("id = ", encoding="utf-8")
+    assert typed(home, "pause", "--all").exit_code == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [(["pause"], 2), (["pause", "brithday"], 7), (["resume", "x", "--all"], 2)])
+def test_what_to_pause_must_be_said(home: Path, words: list[str], code: int) -> None:
+    assert typed(home, *words).exit_code == code
+
+
+def test_send_test_reaches_me_and_nobodys_log(home: Path) -> None:
+    said = document(home, "send-test", "birthday", "--to", "me@example.com", "--as", "1")
+    assert isinstance(said, dict)
+    assert str(said["subject"]).startswith("[TEST] ")
+    (mail,) = (home / "outbox").glob("*.eml")
+    text = mail.read_text(encoding="utf-8")
+    assert "me@example.com" in text
+    assert "List-Unsubscribe" not in text
+    assert lines(home, "log", "--rehearsal") == []
+
+
+@pytest.mark.parametrize(("who", "to", "code"), [("9", "me@example.com", 7), ("1", "not an address", 7)])
+def test_send_test_needs_somebody_to_be_and_somewhere_to_go(home: Path, who: str, to: str, code: int) -> None:
+    assert typed(home, "send-test", "birthday", "--to", to, "--as", who).exit_code == code

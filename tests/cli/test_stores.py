@@ -1,0 +1,89 @@
+"""`treuepost db` and `treuepost doctor`."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.typed import document, lay_out, typed
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "laden")
+
+
+def set_schema(home: Path, step: str) -> None:
+    with closing(sqlite3.connect(home / "store.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (step,))
+        connection.commit()
+
+
+def test_a_new_shop_gets_its_store_by_itself(home: Path) -> None:
+    for file in home.glob("store.db*"):
+        file.unlink()
+    assert typed(home, "plan").exit_code == 0
+    status = document(home, "db", "status")
+    assert isinstance(status, dict)
+    assert status["schema"] == status["needed"]
+
+
+def test_an_older_schema_is_refused_by_the_name_of_its_remedy(home: Path) -> None:
+    set_schema(home, "0002")
+    result = typed(home, "plan")
+    assert result.exit_code == 5
+    assert "treuepost db upgrade" in result.stderr
+    assert "db upgrade" in typed(home, "doctor").stdout
+
+
+def test_a_newer_schema_is_left_alone(home: Path) -> None:
+    set_schema(home, "9999")
+    for command in (["plan"], ["db", "upgrade"]):
+        assert typed(home, *command).exit_code == 5
+
+
+def test_a_backup_is_proven_and_named(home: Path) -> None:
+    made = document(home, "db", "backup")
+    assert isinstance(made, dict)
+    assert made["verified"] is True
+    assert made["rows"]["customer"] == 3
+    status = document(home, "db", "status")
+    assert isinstance(status, dict)
+    assert status["last_backup"] == made["file"]
+
+
+def test_a_backup_that_finds_no_room_says_so(home: Path) -> None:
+    (home / "taken").touch()
+    result = typed(home, "db", "backup", "--to", str(home / "taken"))
+    assert result.exit_code == 5
+    assert "Traceback" not in result.output
+
+
+def test_a_store_up_to_date_stays_as_it_is(home: Path) -> None:
+    done = document(home, "db", "upgrade")
+    assert isinstance(done, dict)
+    assert done["before"] == done["after"]
+    assert done["backup"] is None
+
+
+def test_doctor_finds_a_sound_shop_sound(home: Path) -> None:
+    typed(home, "plan")
+    found = document(home, "doctor")
+    assert isinstance(found, dict)
+    assert found["ok"] is True
+    assert {"config", "campaigns", "secrets", "schema", "store", "clock", "space", "provider"} <= {
+        line["about"] for line in found["checks"]
+    }
+
+
+def test_doctor_names_what_has_failed(home: Path) -> None:
+    typed(home, "plan")
+    (home / "secret.key").chmod(0o644)
+    (home / "campaigns" / "birthday.toml").write_text('id = "birthday"\n', encoding="utf-8")
+    result = typed(home, "doctor")
+    assert result.exit_code == 1
+    assert "chmod 600" in result.stdout
+    assert "birthday.toml" in result.stdout
