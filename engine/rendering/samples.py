@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from engine.domain.words import Basis
@@ -67,7 +67,8 @@ def full(trigger: str, language: str) -> MailContext:
         purchase = PurchaseView(
             "R-2042", _TODAY, Decimal("1249.90"), "EUR", ("bikes.trekking",), ("Trekkingrad", "Korb")
         )
-        return replace(context, purchase=purchase)
+        bought = date(2026, 3, 14) if trigger == "lapsed" else _TODAY
+        return replace(context, purchase=replace(purchase, purchased_on=bought))
     return context
 
 
@@ -81,10 +82,16 @@ def on(trigger: str, language: str, today: date) -> MailContext:
         today=today,
         occasion=OccasionView(today),
         customer=replace(known.customer, birthday=today),
-        purchase=replace(known.purchase, purchased_on=today) if known.purchase else None,
+        purchase=_moved(known.purchase, moved),
         item=item if known.item else None,
         items=tuple(replace(item, name=one.name) for one in known.items),
     )
+
+
+def _moved(purchase: PurchaseView | None, by: timedelta) -> PurchaseView | None:
+    if purchase is None or purchase.purchased_on is None:
+        return purchase
+    return replace(purchase, purchased_on=purchase.purchased_on + by)
 
 
 def samples(trigger: str, language: str) -> list[Sample]:

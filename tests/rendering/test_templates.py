@@ -154,10 +154,18 @@ def test_a_page_without_the_layout_still_gets_the_footer(tmp_path: Path) -> None
     assert 'style="color:#333333"' in mail.html
 
 
-def test_a_template_that_drops_the_footer_is_refused(tmp_path: Path) -> None:
-    page = '{% extends "layout.html" %}{% block footer %}{% if mail.reason %}{% endif %}{{ mail.reason }}{% endblock %}'
-    with pytest.raises(Invalid, match="does not name its sender"):
-        open_shop(tmp_path, letter('subject = "x"\ntemplate = "own"\n'), templates={"own.html": page, "own.txt": "x"})
+@pytest.mark.parametrize(
+    ("footer", "said"),
+    [
+        ("{{ mail.reason }}", "name its sender"),
+        ("{{ mail.reason }}{{ mail.address }}{{ mail.contact }}", "unsubscribe"),
+    ],
+)
+def test_a_template_that_drops_what_the_law_asks_for_is_refused(tmp_path: Path, footer: str, said: str) -> None:
+    page = f'{{% extends "layout.html" %}}{{% block footer %}}{footer}{{% endblock %}}'
+    own = letter('subject = "x"\ntemplate = "own"\n')
+    with pytest.raises(Invalid, match=said):
+        open_shop(tmp_path, own, templates={"own.html": page, "own.txt": "x"})
 
 
 @pytest.mark.parametrize(
