@@ -8,19 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import ValidationError
 
 from engine.config_checks import check_config
-from engine.config_sections import Owner, ProviderSection, Rules, Section, Shop, Source, Store, Web, Wording
+from engine.config_sections import Config, Store
 from engine.environment import PREFIX, overlay
 from engine.errors import Finding, Invalid
 from engine.findings import Reader, find_mistakes
 from engine.language import Language
 from engine.toml_source import TomlSource, shown_path
 
-Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+__all__ = ["Config", "examine_config", "find_config", "load_config"]
 
 RESERVED: dict[tuple[str, ...], str] = {
     ("legal",): "[legal]",
@@ -32,45 +31,6 @@ RESERVED: dict[tuple[str, ...], str] = {
 RESERVED_VALUES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("source", "*", "from"): ("sql", "woocommerce", "shopify", "api")
 }
-
-
-class Config(Section):
-    """Everything config.toml says."""
-
-    shop: Shop
-    store: Store = Store()
-    provider: ProviderSection = ProviderSection()
-    web: Web = Web()
-    rules: Rules = Rules()
-    wording: dict[Name, Wording] = Field(default_factory=dict)
-    source: dict[Name, Source] = Field(default_factory=dict)
-    owner: Owner = Owner()
-    _file: Path = PrivateAttr(default=Path("config.toml"))
-
-    @property
-    def file(self) -> Path:
-        """Return the file this was read from."""
-        return self._file
-
-    @property
-    def home(self) -> Path:
-        """Return the folder the config lies in, with the campaigns and templates beside it."""
-        return self._file.parent
-
-    @property
-    def rehearsal(self) -> bool:
-        """Say whether nobody is really mailed."""
-        return self.provider.use == "outbox"
-
-    @property
-    def sender_name(self) -> str:
-        """Return the name mails come from."""
-        return self.provider.sender_name or self.shop.name
-
-    @property
-    def sender_address(self) -> str:
-        """Return the address mails come from; a rehearsal may have none of its own."""
-        return self.provider.sender_address or self.shop.email or "rehearsal@example.invalid"
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str]) -> Path:
@@ -125,9 +85,8 @@ def _placed(config: Config, path: Path, environ: Mapping[str, str]) -> Config:
     state = environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = Path(state) if state and url == default else file.parent
     found = re.fullmatch(r"sqlite:///([^/].*)", url)
-    placed = config.model_copy(update={"store": Store(url=f"sqlite:///{base / found[1]}")}) if found else config
-    placed._file = file  # noqa: SLF001  (set once, here: a file does not name itself)
-    return placed
+    store = Store(url=f"sqlite:///{base / found[1]}") if found else config.store
+    return config.placed(file, store)
 
 
 def _present(path: Path) -> Path:

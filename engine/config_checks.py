@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from engine.config_sections import LOOPBACK, ProviderSection
+from engine.config_sections import LOOPBACK, Config, ProviderSection
 from engine.errors import Finding
 from engine.toml_faults import Say
 from engine.toml_source import TomlSource
-
-if TYPE_CHECKING:
-    from engine.config import Config
 
 EXAMPLE = re.compile(
     r"(?i)CHANGE_?ME|BITTE[_ ]ÄNDERN|[@./]example\.(?:com|org|net)\b|\.example\b|Musterstra(?:ß|ss)e|Mustermann"
 )
 """What nobody's own name or address looks like."""
 
+_REPRESENTED = frozenset({"gmbh", "ug", "ag", "gmbh & co. kg", "eg"})
+_REGISTERED = _REPRESENTED | {"kg", "ohg", "e.k.", "e. k."}
 _SCHEMES = {"smtp": ("smtp", "smtps"), "brevo": ("http", "https")}
 
 
@@ -30,6 +28,7 @@ def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
         *_provider(config, source, say),
         *_store(config, source, say),
         *_wordings(config, source, say),
+        *_imprint(config, source, say),
     ]
 
 
@@ -103,3 +102,17 @@ def _wordings(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]
         if not (config.home / wording.file).is_file():
             message = say("there is no file %(file)s", file=wording.file)
             yield source.finding("E113", message, ("wording", name, "file"), level="warning")
+
+
+def _imprint(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    """Warn of what the law wants below every mail and the shop has not said (§ 5 DDG, § 35a GmbHG)."""
+    shop = config.shop
+    form = shop.legal_form.strip().lower().removesuffix("(haftungsbeschränkt)").strip()
+    lacking = {
+        "email": not shop.email,
+        "register_entry": form in _REGISTERED and not shop.register_entry,
+        "represented_by": form in _REPRESENTED and not shop.represented_by,
+    }
+    for key in (key for key, wanted in lacking.items() if wanted):
+        message = say("`%(key)s` is missing: the law wants it below every mail", key=f"shop.{key}")
+        yield source.finding("L401", message, ("shop",), key=True, level="warning")

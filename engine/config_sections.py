@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic_core import PydanticCustomError
 
 from engine.domain.permission import KINDS
@@ -80,6 +80,7 @@ Line = Annotated[str, AfterValidator(_one_line), Field(max_length=300)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Door = Annotated[str, AfterValidator(_door)]
+Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 
 
 class Section(BaseModel):
@@ -203,3 +204,48 @@ class Owner(Section):
     """Who is told when something needs looking after."""
 
     email: Mailbox = ""
+
+
+class Config(Section):
+    """Everything config.toml says."""
+
+    shop: Shop
+    store: Store = Store()
+    provider: ProviderSection = ProviderSection()
+    web: Web = Web()
+    rules: Rules = Rules()
+    wording: dict[Name, Wording] = Field(default_factory=dict)
+    source: dict[Name, Source] = Field(default_factory=dict)
+    owner: Owner = Owner()
+    _file: Path = PrivateAttr(default=Path("config.toml"))
+
+    def placed(self, file: Path, store: Store) -> Config:
+        """Return this config as read from a file, with its store where it really lies."""
+        config = self.model_copy(update={"store": store})
+        config._file = file  # noqa: SLF001  (its own)
+        return config
+
+    @property
+    def file(self) -> Path:
+        """Return the file this was read from."""
+        return self._file
+
+    @property
+    def home(self) -> Path:
+        """Return the folder the config lies in, with the campaigns and templates beside it."""
+        return self._file.parent
+
+    @property
+    def rehearsal(self) -> bool:
+        """Say whether nobody is really mailed."""
+        return self.provider.use == "outbox"
+
+    @property
+    def sender_name(self) -> str:
+        """Return the name mails come from."""
+        return self.provider.sender_name or self.shop.name
+
+    @property
+    def sender_address(self) -> str:
+        """Return the address mails come from; a rehearsal may have none of its own."""
+        return self.provider.sender_address or self.shop.email or "rehearsal@example.invalid"

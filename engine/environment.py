@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_settings import EnvSettingsSource
 
 from engine.errors import Finding
 from engine.toml_faults import Say
@@ -53,9 +52,14 @@ def _written_down(source: TomlSource, provider: object, say: Say) -> list[Findin
 
 def _from_environment(model: type[BaseModel], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the overrides as nested data; texts become numbers and dates where the model asks for them."""
-    reader = EnvSettingsSource(model, env_prefix=PREFIX, env_nested_delimiter="__")  # type: ignore[arg-type]
     named = {name.lower(): value for name, value in environ.items() if name.upper().startswith(PREFIX)}
-    reader.env_vars = {name: value for name, value in named.items() if "__" in name}
+    named = {name: value for name, value in named.items() if "__" in name}
+    if not named:
+        return {}
+    from pydantic_settings import EnvSettingsSource  # noqa: PLC0415  (slow to import, and seldom needed)
+
+    reader = EnvSettingsSource(model, env_prefix=PREFIX, env_nested_delimiter="__")  # type: ignore[arg-type]
+    reader.env_vars = dict(named)
     found: dict[str, Any] = reader()
     return {section: _typed(model, section, values) for section, values in found.items()}
 
