@@ -160,7 +160,10 @@ def _print_history(one: History, shop: Premises, *, in_full: bool) -> None:
         when = local_time(event.at, shop.config.shop.zone)
         email = shown(event.email, in_full=in_full)
         say(f"  {when}  {email}  {_(_STATES[event.state])}{_evidence(event, _)}")
+    said_already = {event.at for event in one.events}  # the same "no", kept as a hash besides
     for block in one.suppressions:
+        if block.at in said_already:
+            continue
         say(f"  {local_time(block.at, shop.config.shop.zone)}  {_('blocked')}: {_(REASONS[block.reason])}")
     if not one.events and not one.suppressions:
         say("  " + _("Nothing is recorded."))

@@ -171,5 +171,6 @@ def find_one(session: Session, who: str) -> list[Person]:
     found = people.find(session, who)
     if len(found) > 1 and "@" not in who:
         names = "\n".join(f"{one.customer_id or '–'}  {one.name}  {masked(one.email or '–')}" for one in found)
-        raise UsageError(f'"{who}" can be {len(found)} people. Name one by number or address.', names)
+        count = f"{len(found)} people" + (" or more" if len(found) == people.MOST_NAMESAKES else "")
+        raise UsageError(f'"{who}" can be {count}. Name one by number or address.', names)
     return found
