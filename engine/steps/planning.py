@@ -95,7 +95,8 @@ class _Pass:
     def plan(self) -> Plan:
         """Return what the messages have in common."""
         of = self.campaign
-        return Plan(of.id, self.shop.rehearsal, of.kind, of.on_doubt, of.hash, self.now)
+        keyed = self.campaign.trigger.keyed_by_purchase
+        return Plan(of.id, self.shop.rehearsal, of.kind, of.on_doubt, of.hash, self.now, keyed)
 
     @property
     def scope(self) -> Scope:

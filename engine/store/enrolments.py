@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from engine.domain.words import OnDoubt, Reason, State
 from engine.store import messages
-from engine.store.tables import Customer, Enrolment, Message, MessageEvent
+from engine.store.tables import Customer, Enrolment, Message, MessageEvent, Purchase
 from engine.store.upsert import change, chunks, insert_new
 
 ROWS_AT_ONCE = 500
@@ -25,6 +25,7 @@ ROWS_AT_ONCE = 500
 _ENROLMENTS: sa.Table = Enrolment.__table__  # type: ignore[attr-defined]
 _MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
+_PURCHASES: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
 _PEOPLE: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 
 Occasions = sa.Select[Any] | sa.CompoundSelect[Any]
@@ -80,6 +81,7 @@ class Plan:
     on_doubt: OnDoubt
     campaign_hash: str
     now: datetime
+    keyed_by_purchase: bool = False
 
 
 def unplanned(session: Session, occasions: Occasions, plan: Plan, step: str, *, follows: bool) -> Iterator[list[Due]]:
@@ -206,6 +208,7 @@ def _in_chunks(session: Session, statement: sa.Select[Any]) -> Iterator[list[Due
 
 
 def _enrol(session: Session, plan: Plan, occasions: Sequence[Due]) -> dict[tuple[str, str], int]:
+    purchases = _purchases(session, plan, occasions)
     rows = [
         {
             "campaign": plan.campaign,
@@ -213,7 +216,7 @@ def _enrol(session: Session, plan: Plan, occasions: Sequence[Due]) -> dict[tuple
             "customer_uid": due.uid,
             "occasion": due.occasion,
             "rehearsal": plan.rehearsal,
-            "purchase_id": due.purchase_id,
+            "purchase_id": due.purchase_id or purchases.get(due.occasion),
             "service_item_id": due.service_item_id,
             "created_at": plan.now,
         }
@@ -226,6 +229,16 @@ def _enrol(session: Session, plan: Plan, occasions: Sequence[Due]) -> dict[tuple
     for part in chunks(sorted({due.uid for due in occasions})):
         select = sa.select(*columns).where(*mine, _ENROLMENTS.c.customer_uid.in_(part))
         found |= {(uid, occasion): key for uid, occasion, key in session.connection().execute(select)}
+    return found
+
+
+def _purchases(session: Session, plan: Plan, occasions: Sequence[Due]) -> dict[str, int]:
+    """Return the purchases' rows where the occasion is their id and the trigger left finding them to us."""
+    found: dict[str, int] = {}
+    if plan.keyed_by_purchase:
+        for part in chunks([due.occasion for due in occasions if due.purchase_id is None]):
+            select = sa.select(_PURCHASES.c.purchase_id, _PURCHASES.c.id).where(_PURCHASES.c.purchase_id.in_(part))
+            found |= {row.purchase_id: row.id for row in session.connection().execute(select)}
     return found
 
 
@@ -273,7 +286,7 @@ def _note_planned(session: Session, now: datetime, message_ids: Sequence[str]) -
     new = 0
     for part in chunks(message_ids):
         select = sa.select(_MESSAGES.c.id, _MESSAGES.c.state).where(_MESSAGES.c.message_id.in_(part), untold)
-        for key, state in session.connection().execute(select).all():
+        for key, state in session.connection().execute(select.order_by(_MESSAGES.c.id)).all():
             new += 1
             events.append(_event(key, now, "", State.PLANNED))
             if state == State.EXPIRED:

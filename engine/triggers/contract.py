@@ -147,6 +147,8 @@ class TriggerModel(BaseModel):
     default_max_late: ClassVar[Span] = Span(7, "days")
     needs: ClassVar[frozenset[str]] = frozenset()
     """The imports whose data must be fresh before mails of this trigger go out."""
+    keyed_by_purchase: ClassVar[bool] = False
+    """Whether the occasion is the shop's id of a purchase: enrolment then finds its row, for new occasions only."""
 
     @property
     def own(self) -> When | None:
@@ -231,11 +233,15 @@ def anchors(days: DayRange, due: Callable[[date], date]) -> dict[date, date]:
 
 def among(column: sa.ColumnElement[Any], found: dict[date, date]) -> sa.ColumnElement[bool]:
     """Say that a day is one of the anchors, which lie next to each other."""
+    if len(found) == 1:
+        return column == next(iter(found))
     return column.between(min(found), max(found)) if found else sa.false()
 
 
 def due_on(column: sa.ColumnElement[Any], found: dict[date, date]) -> sa.ColumnElement[Any]:
-    """Return the due day of a day that is one of the anchors: a sum where all are equally far, else a list."""
+    """Return the due day of a day that is one of the anchors: one for all, a sum where all are equally far, a list."""
+    if len(set(found.values())) == 1:
+        return sa.literal(next(iter(found.values())), Day)
     lengths = {(falls - anchor).days for anchor, falls in found.items()}
     if len(lengths) <= 1:
         return column + (lengths.pop() if lengths else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from fractions import Fraction
 from typing import Any, ClassVar, Literal, Self
 
 import sqlalchemy as sa
@@ -13,7 +14,6 @@ from engine.domain.grammar import GrammarError, Span, UsualInterval
 from engine.domain.words import DayRange
 from engine.fields import AfterField, SpanField
 from engine.store.columns import Day
-from engine.store.tables import Purchase
 from engine.triggers.contract import (
     PEOPLE,
     Scope,
@@ -26,7 +26,6 @@ from engine.triggers.contract import (
     select_occasions,
 )
 
-_PURCHASES: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
 _DAYS_IN = {"days": 1, "weeks": 7}
 _EPOCH = date(1970, 1, 1)
 
@@ -35,6 +34,7 @@ class Lapsed(TriggerModel):
     """A lapse, counted from the last concluded purchase; the occasion is that purchase."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"purchases"})
+    keyed_by_purchase: ClassVar[bool] = True
 
     on: Literal["lapsed"]
     after: AfterField
@@ -68,49 +68,46 @@ class Lapsed(TriggerModel):
         return self._select(step, due_on(last, found), scope).where(among(last, found))
 
     def _by_interval(self, after: UsualInterval, days: DayRange, step: Timing, scope: Scope) -> sa.Select[Any]:
-        usual = _usual_intervals()
-        rounded_up = (
-            usual.c.days * after.factor.numerator + (after.factor.denominator - 1)
-        ) // after.factor.denominator
-        least = _in_days(self.not_before)
-        wait = sa.case((rounded_up < least, least), else_=rounded_up)
-        lapse = sa.type_coerce(sa.type_coerce(PEOPLE.c.last_purchase_on, sa.Integer) + wait, Day)
+        usual = _waits(after.factor, _in_days(self.not_before))
+        last = PEOPLE.c.last_purchase_on
+        lapse = sa.type_coerce(sa.type_coerce(last, sa.Integer) + usual.c.wait, Day)
         found = anchors(days, step.due)
-        first, last = _hull(found, days)
         return (
             self._select(step, due_on(lapse, found), scope)
             .join_from(usual, PEOPLE, PEOPLE.c.usual_days == usual.c.days)
-            .where(
-                PEOPLE.c.last_purchase_on >= _earlier(first, wait),
-                PEOPLE.c.last_purchase_on <= _earlier(last, wait),
-            )
+            .where(_lapses(last, usual.c.wait, found))
         )
 
     def _select(self, step: Timing, due: sa.ColumnElement[Any], scope: Scope) -> sa.Select[Any]:
-        last = sa.select(_PURCHASES.c.id).where(_PURCHASES.c.purchase_id == PEOPLE.c.last_purchase_id)
-        select = select_occasions(step, PEOPLE.c.last_purchase_id, due, purchase=last.scalar_subquery()).where(
+        select = select_occasions(step, PEOPLE.c.last_purchase_id, due).where(
             PEOPLE.c.last_purchase_id.is_not(None), *in_scope(scope)
         )
         return select.where(PEOPLE.c.purchase_count >= self.min_purchases) if self.min_purchases else select
 
 
-def _usual_intervals() -> sa.CTE:
-    """Return every usual interval that occurs, each found by one step down the index."""
+def _waits(factor: Fraction, least: int) -> sa.CTE:
+    """Return every usual interval that occurs with the wait it makes; each is found by one step down the index."""
     usual = PEOPLE.c.usual_days
     first = sa.select(sa.func.min(usual).label("days")).where(usual.is_not(None))
     found = first.cte("usual", recursive=True)
     later = PEOPLE.alias("later").c.usual_days
     following = sa.select(sa.func.min(later)).where(later > found.c.days).scalar_subquery()
-    return found.union_all(sa.select(following).where(found.c.days.is_not(None)))
+    found = found.union_all(sa.select(following).where(found.c.days.is_not(None)))
+    rounded_up = (found.c.days * factor.numerator + (factor.denominator - 1)) // factor.denominator
+    wait = sa.case((rounded_up < least, least), else_=rounded_up)
+    return sa.select(found.c.days, wait.label("wait")).cte("waits")
 
 
-def _earlier(day: date, wait: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
-    """Return the day `wait` days before, as the sum of whole numbers that an index can be searched by."""
-    return sa.type_coerce(sa.literal((day - _EPOCH).days, sa.Integer) - wait, Day)
+def _lapses(last: sa.ColumnElement[Any], wait: sa.ColumnElement[Any], found: dict[date, date]) -> Any:
+    """Say that the lapse falls on one of these days, as sums of whole numbers that an index can be searched by."""
+    if not found:
+        return sa.false()
+    first, end = (sa.type_coerce(sa.literal((day - _EPOCH).days, sa.Integer) - wait, Day) for day in _ends(found))
+    return last == first if len(found) == 1 else last.between(first, end)
 
 
-def _hull(found: dict[date, date], days: DayRange) -> tuple[date, date]:
-    return (min(found), max(found)) if found else (days.first, date.min)
+def _ends(found: dict[date, date]) -> tuple[date, date]:
+    return min(found), max(found)
 
 
 def _in_days(span: Span | None) -> int:

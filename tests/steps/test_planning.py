@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from engine.domain.identity import message_id
 from engine.steps import planning
 from engine.store import installation
@@ -220,6 +222,17 @@ def test_a_date_corrected_within_the_window_moves_without_a_word_from_the_import
         session.add(customer)
     assert shop.plan(morning(MONDAY + DAY)) == planning.PlanReport(planned=0, moved=1)
     assert shop.messages() == [("anna", "2026", "message", MONDAY + DAY, "planned")]
+
+
+def test_the_enrolment_of_a_lapse_knows_the_last_purchase(database: Database, tmp_path: Path) -> None:
+    shop = open_shop(database, tmp_path, LAPSED)
+    with database.write() as session:
+        bought = add_purchase(session, add_customer(session), "P1", morning(MONDAY - 90 * DAY))
+    shop.plan(morning(MONDAY))
+    table = Enrolment.__table__  # type: ignore[attr-defined]
+    with database.read() as session:
+        rows = session.connection().execute(sa.select(table.c.occasion, table.c.purchase_id)).all()
+    assert [tuple(row) for row in rows] == [("P1", bought.id)]
 
 
 def test_a_new_cycle_is_a_new_occasion(sqlite_database: Database, tmp_path: Path) -> None:

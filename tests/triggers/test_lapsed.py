@@ -24,11 +24,11 @@ def lapsed(after: str, **more: object) -> Lapsed:
 def test_only_the_one_away_for_exactly_that_long_is_due(database: Database) -> None:
     with database.write() as session:
         due = add_customer(session, "due", "a@example.com")
-        bought = add_purchase(session, due, "P1", NOW - timedelta(days=90))
+        add_purchase(session, due, "P1", NOW - timedelta(days=90))
         add_purchase(session, add_customer(session, "not yet", "b@example.com"), "P2", NOW - timedelta(days=89))
         add_customer(session, "never", "c@example.com")
     (row,) = ask(database, lapsed("90 days"), TODAY)
-    assert (row.customer_id, row.occasion, row.due, row.purchase_id) == (due.id, "P1", TODAY, bought.id)
+    assert (row.customer_id, row.occasion, row.due) == (due.id, "P1", TODAY)
 
 
 def test_calendar_months_end_on_the_last_day_of_a_short_month(database: Database) -> None:
