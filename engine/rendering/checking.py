@@ -8,7 +8,7 @@ nothing that makes a value longer than its parts (no `*` on text, no `~`, no `ra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from jinja2 import nodes
@@ -16,6 +16,7 @@ from jinja2 import nodes
 from engine.rendering.context import FIELDS, LISTS, NOT_YET, ONLY_IN
 from engine.rendering.environment import KNOWN_TESTS
 from engine.rendering.filters import filters
+from engine.toml_faults import Say, plainly
 from engine.toml_source import suggest
 
 KNOWN_FILTERS = tuple(filters("en", "EUR"))
@@ -60,6 +61,7 @@ class Checker:
     """Walks one template for one trigger."""
 
     trigger: str
+    say: Say = plainly
     faults: list[Fault] = field(default_factory=list)
     locals: set[str] = field(default_factory=set)
     macros: dict[str, int] = field(default_factory=dict)
@@ -70,7 +72,9 @@ class Checker:
         """Return every fault of a template, in the order of its lines."""
         work = self._work(tree.body, depth=0)
         if work > _MOST_WORK and not self.faults:
-            self._fault(tree, "T104", "this template would take too long: too many loops and macros within each other")
+            self._fault(
+                tree, "T104", self.say("this template would take too long: too many loops and macros within each other")
+            )
         return sorted(set(self.faults), key=lambda fault: fault.line)
 
     def _fault(self, node: nodes.Node, code: str, message: str, help: str = "") -> None:  # noqa: A002
@@ -87,21 +91,22 @@ class Checker:
         self.line = node.lineno or self.line  # some nodes do not know theirs
         if not isinstance(node, _PERMITTED):
             kind = type(node).__name__
-            self._fault(node, "T103", _SPOKEN.get(kind, f"{kind} is not allowed in a template"))
+            spoken = self.say(_SPOKEN[kind]) if kind in _SPOKEN else self.say("%(what)s is not allowed here", what=kind)
+            self._fault(node, "T103", spoken)
             return 1
-        handler = getattr(self, f"_{type(node).__name__.lower()}", None)
+        handler = getattr(self, f"_on_{type(node).__name__.lower()}", None)
         if handler is not None:
             return int(handler(node, depth))
         return 1 + self._work(list(node.iter_child_nodes()), depth)
 
-    def _for(self, node: nodes.For, depth: int) -> int:
+    def _on_for(self, node: nodes.For, depth: int) -> int:
         if node.recursive:
-            self._fault(node, "T103", "recursive loops are not allowed")
+            self._fault(node, "T103", self.say("a loop cannot call itself"))
         if depth >= 2:
-            self._fault(node, "T104", "loops can be two deep at most")
+            self._fault(node, "T104", self.say("loops can be two deep at most"))
         path = dotted(node.iter)
         if path not in LISTS and path.split(".")[0] not in self.items:
-            self._fault(node, "T105", f"cannot loop over `{path or 'this'}`", f"Lists are: {', '.join(sorted(LISTS))}")
+            self._fault(node, "T105", self.say("cannot loop over `%(what)s`", what=path or "…"), self._list(LISTS))
         targets = {name.name for name in node.target.find_all(nodes.Name)} | _names(node.target)
         before, items = set(self.locals), set(self.items)
         self.locals |= targets | {"loop"}
@@ -111,7 +116,7 @@ class Checker:
         self.locals, self.items = before, items
         return work * _LOOP_WORK + self._work(node.else_, depth) + 1
 
-    def _macro(self, node: nodes.Macro, depth: int) -> int:
+    def _on_macro(self, node: nodes.Macro, depth: int) -> int:
         before = set(self.locals)
         self.locals |= {argument.name for argument in node.args}
         self.macros.pop(node.name, None)
@@ -120,57 +125,57 @@ class Checker:
         self.macros[node.name] = work + 1
         return 1
 
-    def _assign(self, node: nodes.Assign, depth: int) -> int:
+    def _on_assign(self, node: nodes.Assign, depth: int) -> int:
         names = _names(node.target)
         if taken := names & FIELDS.keys():
-            self._fault(node, "T103", f"`{min(taken)}` is the engine's own name and cannot be set")
+            self._fault(node, "T103", self.say("`%(name)s` cannot be given a new value", name=min(taken)))
         work = 1 + self._node(node.node, depth)
         self.locals |= names
         return work
 
-    def _call(self, node: nodes.Call, depth: int) -> int:
+    def _on_call(self, node: nodes.Call, depth: int) -> int:
         name = node.node.name if isinstance(node.node, nodes.Name) else ""
         if name not in self.macros or node.dyn_args or node.dyn_kwargs:
-            called = name or dotted(node.node) or "this"
-            self._fault(node, "T103", f"`{called}()` cannot be called", self._callable())
+            called = name or dotted(node.node) or "…"
+            shipped = '{% from "parts.html" import button %}'
+            self._fault(node, "T103", self.say("`%(name)s()` cannot be called", name=called), shipped)
             return 1
         return self.macros[name] + self._work([*node.args, *node.kwargs], depth)
 
-    def _callable(self) -> str:
-        known = ", ".join(sorted(self.macros)) or "none here"
-        return f'Only macros above this line can be called: {known}. Shipped: {{% from "parts.html" import button %}}'
-
-    def _filter(self, node: nodes.Filter, depth: int) -> int:
+    def _on_filter(self, node: nodes.Filter, depth: int) -> int:
         if node.name not in KNOWN_FILTERS:
-            hint = "Values of customers are always escaped." if node.name == "safe" else ""
-            self._unknown(node, "T106", f"there is no filter `{node.name}`", node.name, KNOWN_FILTERS, hint)
+            self._unknown(
+                node, "T106", self.say("there is no filter `%(name)s`", name=node.name), node.name, KNOWN_FILTERS
+            )
         return 1 + self._work(list(node.iter_child_nodes()), depth)
 
-    def _test(self, node: nodes.Test, depth: int) -> int:
+    def _on_test(self, node: nodes.Test, depth: int) -> int:
         if node.name not in KNOWN_TESTS:
-            self._unknown(node, "T106", f"there is no test `{node.name}`", node.name, KNOWN_TESTS)
+            self._unknown(node, "T106", self.say("there is no test `%(name)s`", name=node.name), node.name, KNOWN_TESTS)
         return 1 + self._work(list(node.iter_child_nodes()), depth)
 
-    def _name(self, node: nodes.Name, _depth: int) -> int:
+    def _on_name(self, node: nodes.Name, _depth: int) -> int:
         name = node.name
         if name in self.locals or name == "mail":
             return 1
         if name in NOT_YET:
-            self._fault(node, "T102", f"`{name}` is not in this version")
+            self._fault(node, "T102", self.say("`%(name)s` is not in this version", name=name))
         elif name not in FIELDS:
-            self._unknown(node, "T101", f"there is nothing called `{name}`", name, [*FIELDS, *sorted(self.locals)])
+            known = [*FIELDS, *sorted(self.locals)]
+            self._unknown(node, "T101", self.say("there is nothing called `%(what)s`", what=name), name, known)
         elif name in ONLY_IN and self.trigger not in ONLY_IN[name]:
             where = ", ".join(sorted(ONLY_IN[name]))
-            self._fault(node, "T102", f"`{name}` is known only in campaigns with the trigger {where}")
+            told = self.say("`%(name)s` is known only in campaigns with the trigger %(where)s", name=name, where=where)
+            self._fault(node, "T102", told)
         return 1
 
-    def _getattr(self, node: nodes.Getattr, depth: int) -> int:
+    def _on_getattr(self, node: nodes.Getattr, depth: int) -> int:
         self._field(node, dotted(node.node), node.attr)
         return 1 + self._node(node.node, depth)
 
-    def _getitem(self, node: nodes.Getitem, depth: int) -> int:
+    def _on_getitem(self, node: nodes.Getitem, depth: int) -> int:
         if not isinstance(node.arg, nodes.Const) or not isinstance(node.arg.value, int | str):
-            self._fault(node, "T103", "[…] needs a number: items[0]")
+            self._fault(node, "T103", self.say("[…] needs a number: items[0]"))
         elif isinstance(node.arg.value, str):
             self._field(node, dotted(node.node), node.arg.value)
         return 1 + self._node(node.node, depth)
@@ -182,7 +187,8 @@ class Checker:
         known = self._fields(owner)
         if attribute not in known:
             what = f"{owner}.{attribute}" if owner else attribute
-            self._unknown(node, "T101", f"there is nothing called `{what}`", attribute, sorted(known))
+            told = self.say("there is nothing called `%(what)s`", what=what)
+            self._unknown(node, "T101", told, attribute, sorted(known))
 
     def _fields(self, owner: str) -> frozenset[str]:
         if owner in self.items or owner.startswith("items["):
@@ -193,12 +199,12 @@ class Checker:
             return ENGINE_FIELDS
         return frozenset(FIELDS.get(owner, ()))
 
-    def _unknown(
-        self, node: nodes.Node, code: str, message: str, word: str, known: list[str] | tuple[str, ...], hint: str = ""
-    ) -> None:
-        meant = suggest(word, known)
-        allowed = f"Known here: {', '.join(sorted(known))}" if known else "It has no fields."
-        self._fault(node, code, message + (f"; {meant}" if meant else ""), f"{hint} {allowed}".strip())
+    def _unknown(self, node: nodes.Node, code: str, message: str, word: str, known: Collection[str]) -> None:
+        meant = suggest(word, known, self.say)
+        self._fault(node, code, message + (f"; {meant}" if meant else ""), self._list(known))
+
+    def _list(self, known: Collection[str]) -> str:
+        return self.say("known here: %(known)s", known=", ".join(sorted(known))) if known else ""
 
 
 def dotted(node: nodes.Node) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2 import TemplateError as JinjaError
-from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 
 from engine.errors import Finding, TemplateError
 from engine.rendering.checking import Checker
-from engine.rendering.environment import URL_FILTER, Sandbox
+from engine.rendering.environment import URL_FILTER, AbsentValue, Sandbox
 from engine.rendering.masking import Revealed
+from engine.toml_faults import Say, plainly
 
 _LINK_START = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']?\s*$", re.IGNORECASE)
 _LINK = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
@@ -38,6 +38,7 @@ class Compiled:
     revealed: Revealed
     name: str
     escapes: bool
+    say: Say = plainly
 
     def render(self, known: Context) -> str:
         """Render; tell an error at the author's file and line. A mail's templates share one context."""
@@ -50,13 +51,15 @@ class Compiled:
         except (JinjaError, ArithmeticError, TypeError, ValueError, RecursionError, AttributeError) as error:
             raise self._told(error) from error
         if len(text) > LONGEST_OUTPUT:
-            raise TemplateError(f"{self.name}: the mail is larger than 1 MB", "Shorten the template or its lists.")
+            raise TemplateError(f"{self.name}: {self.say('the mail is larger than 1 MB')}")
         return text
 
     def _told(self, error: Exception) -> TemplateError:
         file, line = self.revealed.place(_failing_line(error, self.template))
-        said = "this is not allowed" if isinstance(error, SecurityError) else ""
-        return TemplateError(f"{file}:{line}: {': '.join(filter(None, (said, str(error))))}", "See docs/campaigns.md.")
+        if isinstance(error, AbsentValue):
+            instead = self.say("say what stands in its place: %(example)s", example=f"{{{{ {error.name} or '…' }}}}")
+            return TemplateError(f"{file}:{line}: {self.say('%(name)s is absent', name=error.name)}", instead)
+        return TemplateError(f"{file}:{line}: {error}")
 
 
 def _failing_line(error: BaseException, template: Template) -> int:
@@ -74,11 +77,12 @@ def compile_template(
     revealed: Revealed,
     trigger: str,
     constants: Mapping[str, Mapping[str, object]],
+    say: Say = plainly,
 ) -> Compiled:
     """Check and compile one template; raise Faulty with a finding per fault."""
     try:
         tree = environment.parse(revealed.source, name, name)
-        findings = _faults(tree, revealed, name, trigger)
+        findings = _faults(Checker(trigger, say), tree, revealed, name)
         if not findings:
             _fold(tree, constants)
             _guard_links(tree)
@@ -87,16 +91,16 @@ def compile_template(
     except (TemplateSyntaxError, ValueError) as error:
         raise Faulty([_syntax(revealed, error)]) from error
     except (RecursionError, SyntaxError, MemoryError) as error:  # what Python itself finds too deep to compile
-        raise Faulty([_at(revealed, 1, "T104", "this template is nested too deeply", "Split it up.")]) from error
+        raise Faulty([_at(revealed, 1, "T104", say("this template is nested too deeply"), "")]) from error
     if findings:
         raise Faulty(findings)
-    return Compiled(Template.from_code(environment, code, {}), revealed, name, name.endswith(".html"))
+    return Compiled(Template.from_code(environment, code, {}), revealed, name, name.endswith(".html"), say)
 
 
-def _faults(tree: nodes.Template, revealed: Revealed, name: str, trigger: str) -> list[Finding]:
-    faults = Checker(trigger).check(tree)
+def _faults(checker: Checker, tree: nodes.Template, revealed: Revealed, name: str) -> list[Finding]:
+    faults = checker.check(tree)
     found = [_at(revealed, fault.line, fault.code, fault.message, fault.help) for fault in faults]
-    return found + (_bad_links(revealed) if name.endswith(".html") else [])
+    return found + (_bad_links(revealed, checker.say) if name.endswith(".html") else [])
 
 
 def syntax_fault(environment: Sandbox, source: str, file: str, first_line: int) -> Finding | None:
@@ -120,17 +124,17 @@ def _at(revealed: Revealed, line: int, code: str, message: str, help_: str) -> F
     return Finding(file, number, 1 if number else 0, code, message, help_)
 
 
-def link_fault(target: str, file: str, line: int) -> Finding | None:
+def link_fault(target: str, file: str, line: int, say: Say = plainly) -> Finding | None:
     """Return what is wrong with a link's target, if anything is."""
     if _GOOD_LINK.match(target.strip() or "#"):
         return None
-    message = f"a link must begin with https://, http://, mailto: or tel:, not {target[:40]!r}"
-    return Finding(file, line, 1, "T107", message, "In a mail there is no page a short link could start from.")
+    message = say("a link must begin with https://, http://, mailto: or tel:, not %(target)s", target=repr(target[:40]))
+    return Finding(file, line, 1, "T107", message, say("in a mail there is no page a short link could start from"))
 
 
-def _bad_links(revealed: Revealed) -> list[Finding]:
+def _bad_links(revealed: Revealed, say: Say) -> list[Finding]:
     lines = ((match[1], revealed.source.count("\n", 0, match.start()) + 1) for match in _LINK.finditer(revealed.source))
-    faults = (link_fault(target, *revealed.place(line)) for target, line in lines)
+    faults = (link_fault(target, *revealed.place(line), say) for target, line in lines)
     return [fault for fault in faults if fault is not None]
 
 

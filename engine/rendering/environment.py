@@ -30,18 +30,21 @@ LOOP_FIELDS = frozenset({"index", "index0", "first", "last", "length", "revindex
 URL_FILTER = "web_link "  # the blank keeps authors from naming it
 
 
+class AbsentValue(UndefinedError):
+    """A template wants to print something that is not there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is absent")
+        self.name = name
+
+
 class Absent(Undefined):
     """A value that is not there: falsy, equal to nothing, empty in loops; printing it is an error."""
 
     __slots__ = ()
 
-    @property
-    def _undefined_message(self) -> str:
-        name = self._undefined_name or "a value"
-        return f"{name} is absent here; say what stands in its place: {{{{ {name} or '…' }}}}"
-
     def __str__(self) -> str:
-        raise UndefinedError(self._undefined_message)
+        raise AbsentValue(self._undefined_name or "…")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Undefined)

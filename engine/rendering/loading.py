@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.config import Config
 from engine.errors import Finding, TemplateError
+from engine.language import Language
 from engine.rendering.assembling import Assembly, Folder
 from engine.rendering.authored import CampaignText, MailText, StepText
 from engine.rendering.compiling import Compiled, Faulty, compile_template, link_fault, syntax_fault
@@ -22,7 +23,6 @@ from engine.rendering.masking import Revealed
 
 Texts = Mapping[str, str]
 _LAYOUTS_OWN = re.compile(r"\{[{%][^}]*?\b(mail)\.")
-_LAYOUTS_HELP = "Sender, reason and the way out are added below every mail by themselves."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Loader:
 
     def __init__(self, config: Config, templates_folder: Path) -> None:
         self._shop = config.shop
+        self._say = Language(config.shop.language).gettext
         self._folder = Folder(templates_folder)
         self._sandboxes = {language: sandbox(language, config.shop.currency) for language in LANGUAGES}
         self.findings: list[Finding] = []
@@ -88,8 +89,8 @@ class Loader:
         letters: dict[str, Letter] = {}
         languages = self._languages(step.message)
         if not languages:
-            message = f'step "{step.id}": subject and body have no language in common'
-            self._add(Finding(campaign.file, 1, 1, "T111", message, "Give both in the same languages (de, en)."))
+            message = self._say('step "%(step)s": subject and body have no language in common', step=step.id)
+            self._add(Finding(campaign.file, 1, 1, "T111", message))
         for language in languages:
             try:
                 letters[language] = self._letter(Draft(campaign, step, language))
@@ -131,7 +132,12 @@ class Loader:
         def compiled(kind: str, revealed: Revealed) -> Compiled:
             sources.append(revealed.source)
             return compile_template(
-                self._sandboxes[draft.language], f"{draft.name}.{kind}", revealed, draft.campaign.trigger.on, known
+                self._sandboxes[draft.language],
+                f"{draft.name}.{kind}",
+                revealed,
+                draft.campaign.trigger.on,
+                known,
+                self._say,
             )
 
         message = draft.step.message
@@ -169,7 +175,9 @@ class Loader:
         fault = syntax_fault(self._sandboxes[draft.language], words, draft.campaign.file, line)
         if fault is None and (used := _LAYOUTS_OWN.search(words)):
             at = line + words.count("\n", 0, used.start())
-            fault = Finding(draft.campaign.file, at, 1, "T101", f"`{used[1]}` belongs to the layout", _LAYOUTS_HELP)
+            fault = Finding(
+                draft.campaign.file, at, 1, "T101", self._say("`%(name)s` belongs to the layout", name=used[1])
+            )
         if fault is not None:
             raise Faulty([fault])
         return assembly.mask.hide(words, draft.campaign.file, line)
@@ -187,7 +195,7 @@ class Loader:
 
     def _require_links(self, draft: Draft, body: str, written: Body) -> None:
         file, first = draft.campaign.file, self._lines.of(body, draft.step.id)
-        faults = [link_fault(target, file, first + line) for line, target in written.links]
+        faults = [link_fault(target, file, first + line, self._say) for line, target in written.links]
         if found := [fault for fault in faults if fault is not None]:
             raise Faulty(found)
 

@@ -117,47 +117,47 @@ class _Text:
     def write(self, tokens: list[Token]) -> str:
         """Return the text; blocks are set apart by an empty line."""
         for token in tokens:
-            handler = getattr(self, f"_{token.type}", None)
+            handler = getattr(self, f"_on_{token.type}", None)
             if handler is not None:
                 handler(token)
         return "".join(self.out).strip("\n") + "\n"
 
-    def _jinja(self, token: Token) -> None:
+    def _on_jinja(self, token: Token) -> None:
         self.out.append(token.content)
 
-    def _inline(self, token: Token) -> None:
+    def _on_inline(self, token: Token) -> None:
         text = write_inline(token.children or [])
         prefix = "> " * self.quoted
         self.out.append(prefix + text.replace("\n", f"\n{prefix}{'  ' * len(self.numbers)}"))
 
-    def _paragraph_close(self, token: Token) -> None:
+    def _on_paragraph_close(self, token: Token) -> None:
         self.out.append("\n" if token.hidden else "\n\n")
 
-    def _heading_close(self, _token: Token) -> None:
+    def _on_heading_close(self, _token: Token) -> None:
         self.out.append("\n\n")
 
-    def _hr(self, _token: Token) -> None:
+    def _on_hr(self, _token: Token) -> None:
         self.out.append("* * *\n\n")
 
-    def _blockquote_open(self, _token: Token) -> None:
+    def _on_blockquote_open(self, _token: Token) -> None:
         self.quoted += 1
 
-    def _blockquote_close(self, _token: Token) -> None:
+    def _on_blockquote_close(self, _token: Token) -> None:
         self.quoted -= 1
 
-    def _bullet_list_open(self, _token: Token) -> None:
+    def _on_bullet_list_open(self, _token: Token) -> None:
         self.numbers.append(None)
 
-    def _ordered_list_open(self, token: Token) -> None:
+    def _on_ordered_list_open(self, token: Token) -> None:
         self.numbers.append(int(token.attrs.get("start", 1)))
 
-    def _bullet_list_close(self, _token: Token) -> None:
+    def _on_bullet_list_close(self, _token: Token) -> None:
         self.numbers.pop()
         self.out.append("\n")
 
-    _ordered_list_close = _bullet_list_close
+    _on_ordered_list_close = _on_bullet_list_close
 
-    def _list_item_open(self, _token: Token) -> None:
+    def _on_list_item_open(self, _token: Token) -> None:
         number = self.numbers[-1]
         self.out.append("  " * (len(self.numbers) - 1) + ("- " if number is None else f"{number}. "))
         self.numbers[-1] = None if number is None else number + 1

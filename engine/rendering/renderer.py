@@ -7,7 +7,7 @@ Loading finds what is wrong with a template before anybody is due; rendering one
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from markupsafe import escape
 
 from engine.config import Config
 from engine.errors import Finding, Invalid, NothingFound, TemplateError
+from engine.language import Language
 from engine.rendering.authored import CampaignText, StepText
 from engine.rendering.context import MailContext, Record, clean, item_records, purchase_record
 from engine.rendering.filters import LANGUAGES
@@ -22,6 +23,7 @@ from engine.rendering.footer import Footer
 from engine.rendering.greeting import greet
 from engine.rendering.loading import Letter, Loader
 from engine.rendering.samples import samples
+from engine.toml_faults import Say
 
 _LONGEST_SUBJECT = 255
 
@@ -44,6 +46,7 @@ class Renderer:
     def __init__(self, config: Config, templates_folder: Path, campaigns: Sequence[CampaignText]) -> None:
         self._config = config
         self._shop = config.shop
+        self._say = Language(config.shop.language).gettext
         self._letters: dict[tuple[str, str], dict[str, Letter]] = {}
         self.warnings: list[Finding] = []
         loader = Loader(config, templates_folder)
@@ -55,19 +58,26 @@ class Renderer:
         self._try_out(campaigns)
 
     def _try_out(self, campaigns: Sequence[CampaignText]) -> None:
-        """Render every mail with full data (which must work) and with gaps (which is a warning)."""
+        """Render every mail with full data (which must work) and with gaps (which is a warning, once per place)."""
         broken: list[Finding] = []
-        for campaign in campaigns:
-            for step in campaign.steps:
-                for language in self._letters[campaign.id, step.id]:
-                    for sample in samples(campaign.trigger.on, language):
-                        try:
-                            self.render(campaign, step, sample.context, language)
-                        except TemplateError as error:
-                            told = _finding(campaign, error, sample.gaps)
-                            (broken if not sample.gaps else self.warnings).append(told)
+        told: set[str] = set()
+        for campaign, step, language in self._each(campaigns):
+            for sample in samples(campaign.trigger.on, language):
+                try:
+                    self.render(campaign, step, sample.context, language)
+                except TemplateError as error:
+                    if error.message not in told:
+                        told.add(error.message)
+                        finding = _finding(campaign, error, sample.gaps, self._say)
+                        (self.warnings if sample.gaps else broken).append(finding)
         if broken:
             raise Invalid(broken)
+
+    def _each(self, campaigns: Sequence[CampaignText]) -> Iterator[tuple[CampaignText, StepText, str]]:
+        for campaign in campaigns:
+            for step in campaign.steps:
+                for language in self.languages(campaign, step):
+                    yield campaign, step, language
 
     def languages(self, campaign: CampaignText, step: StepText) -> tuple[str, ...]:
         """Return the languages a mail can be written in."""
@@ -152,8 +162,10 @@ _FORMS = {"du": "du", "sie": "Sie"}
 _LAYOUT_HINT = "The shipped layout adds the footer by itself; keep its block `footer`."
 
 
-def _finding(campaign: CampaignText, error: TemplateError, gaps: str) -> Finding:
+def _finding(campaign: CampaignText, error: TemplateError, gaps: str, say: Say) -> Finding:
     found = re.match(r"(.+?):(\d+): (.*)", error.message, re.DOTALL)
     file, line, said = (found[1], int(found[2]), found[3]) if found else (campaign.file, 0, error.message)
-    message = f"{said} (a customer without {gaps} would get no mail)" if gaps else said
-    return Finding(file, line, 1 if line else 0, "T110", message, error.hint, "warning" if gaps else "error")
+    message = (
+        say("%(said)s: a customer without %(gaps)s would get no mail", said=said, gaps=say(gaps)) if gaps else said
+    )
+    return Finding(file, line, 1 if line else 0, "T110", message, error.hint, "warning")

@@ -28,15 +28,15 @@ PAGE = """{% extends "layout.html" %}
 @pytest.mark.parametrize(
     ("text", "below", "said"),
     [
-        ("Hallo\n\n{{ customer.firstname }}", 2, 'did you mean "first_name"'),
-        ("{{ custmer.first_name }}", 0, 'did you mean "customer"'),
-        ("a\n{{ coupon.code }}", 1, "not in this version"),
-        ("{{ purchase.amount | money }}", 0, "only in campaigns with the trigger"),
-        ("a\n\nb {{ greeting | dte }}", 2, 'did you mean "date"'),
+        ("Hallo\n\n{{ customer.firstname }}", 2, 'meinten Sie "first_name"'),
+        ("{{ custmer.first_name }}", 0, 'meinten Sie "customer"'),
+        ("a\n{{ coupon.code }}", 1, "in dieser Version noch nicht"),
+        ("{{ purchase.amount | money }}", 0, "nur in Kampagnen mit dem Auslöser"),
+        ("a\n\nb {{ greeting | dte }}", 2, 'meinten Sie "date"'),
         ("a\n{{ greeting ", 1, "unexpected"),
         ("{% if greeting %}\nx", 0, "Unexpected end"),
         ("a\n\n{{ greeting | date }}", 2, "needs a date"),
-        ("[x](javascript:alert(1))\n\n[y](termin.html)", 2, "a link must begin with"),
+        ("[x](javascript:alert(1))\n\n[y](termin.html)", 2, "ein Link muss mit"),
     ],
 )
 def test_a_mistake_is_told_at_its_own_line(tmp_path: Path, text: str, below: int, said: str) -> None:
@@ -57,9 +57,9 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_an_absent_value_refuses_to_be_printed_and_names_its_line(tmp_path: Path) -> None:
     shop = open_shop(tmp_path, letter(body("Hallo\n\n{{ customer.company }}!")))
     nobody = replace(samples.full("birthday", "de"), customer=CustomerView())
-    with pytest.raises(TemplateError, match=r"one\.toml:13: customer\.company is absent"):
+    with pytest.raises(TemplateError, match=r"one\.toml:13: customer\.company fehlt"):
         shop.render(nobody)
-    assert any("customer.company is absent" in warning.message for warning in shop.renderer.warnings)
+    assert any("customer.company fehlt" in warning.message for warning in shop.renderer.warnings)
     assert all(warning.level == "warning" for warning in shop.renderer.warnings)
 
 
