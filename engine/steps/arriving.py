@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -147,7 +148,8 @@ def owner_of(row: PurchaseRow | ServiceItemRow, directory: Directory) -> Known |
     return found[0]
 
 
-def as_cell(words: Sequence[str], *, lower: bool = True) -> str:
+@lru_cache(maxsize=4096)
+def as_cell(words: tuple[str, ...], *, lower: bool = True) -> str:
     """Return a list as the store keeps it: `;a;b;`, so that a filter is one LIKE."""
     return f";{';'.join(word.lower() if lower else word for word in words)};" if words else ""
 

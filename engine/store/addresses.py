@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain import addresses as forms
+from engine.store.lookups import Lookup
 from engine.store.tables import Address
-from engine.store.upsert import among, chunks, insert_new, is_sqlite
+from engine.store.upsert import chunks, insert_new, is_sqlite
 
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
+_BY_EXACT = Lookup(sa.select(_ADDRESS.c.exact, _ADDRESS.c.id), _ADDRESS.c.exact, plain=True)
 
 
 def find_or_add(session: Session, emails: Iterable[str], now: datetime) -> dict[str, int]:
@@ -39,11 +41,7 @@ def find_or_add(session: Session, emails: Iterable[str], now: datetime) -> dict[
 
 def find(session: Session, exacts: Sequence[str]) -> dict[str, int]:
     """Return the ids of the addresses that are known, by exact form."""
-    found: dict[str, int] = {}
-    for part in chunks(exacts):
-        query = sa.select(_ADDRESS.c.exact, _ADDRESS.c.id).where(among(session, _ADDRESS.c.exact, part))
-        found.update((exact, number) for exact, number in session.connection().execute(query))
-    return found
+    return {row.exact: row.id for row in _BY_EXACT.rows(session, exacts)}
 
 
 def lock(session: Session, address_ids: Iterable[int]) -> None:

@@ -14,12 +14,21 @@ from sqlmodel import Session
 from engine.domain import addresses as forms
 from engine.domain import identity
 from engine.store import addresses
+from engine.store.lookups import Lookup
 from engine.store.tables import Address, Customer, CustomerAddress
-from engine.store.upsert import among, change, chunks, differs, insert_new, stored
+from engine.store.upsert import change, chunks, differs, insert_new, stored
 
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _HISTORY: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
+
+_KNOWN = (_CUSTOMER.c.id, _CUSTOMER.c.customer_id, _CUSTOMER.c.timezone)
+_BY_ID = Lookup(sa.select(*_KNOWN), _CUSTOMER.c.customer_id, plain=True)
+_BY_ADDRESS = Lookup(
+    sa.select(_ADDRESS.c.exact, *_KNOWN).join_from(_ADDRESS, _CUSTOMER, _CUSTOMER.c.address_id == _ADDRESS.c.id),
+    _ADDRESS.c.exact,
+    plain=True,
+)
 
 _EMPTY: dict[str, object] = {
     "customer_id": None,
@@ -82,17 +91,10 @@ class Written:
 
 def directory(session: Session, customer_ids: Sequence[str], exacts: Sequence[str]) -> Directory:
     """Look up, in bulk, whom these ids and addresses belong to."""
-    known = (_CUSTOMER.c.id, _CUSTOMER.c.customer_id, _CUSTOMER.c.timezone)
-    by_id: dict[str, Known] = {}
-    for part in chunks(customer_ids):
-        query = sa.select(*known).where(among(session, _CUSTOMER.c.customer_id, part))
-        by_id.update((row[1], Known(*row)) for row in session.connection().execute(query))
+    by_id = {row[1]: Known(*row) for row in _BY_ID.rows(session, customer_ids)}
     by_address: dict[str, list[Known]] = {}
-    for part in chunks(exacts):
-        joined = _ADDRESS.join(_CUSTOMER, _CUSTOMER.c.address_id == _ADDRESS.c.id)
-        found = sa.select(_ADDRESS.c.exact, *known).select_from(joined).where(among(session, _ADDRESS.c.exact, part))
-        for exact, *row in session.connection().execute(found):
-            by_address.setdefault(exact, []).append(Known(*row))
+    for exact, *row in _BY_ADDRESS.rows(session, exacts):
+        by_address.setdefault(exact, []).append(Known(*row))
     return Directory(by_id, by_address)
 
 

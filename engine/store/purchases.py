@@ -12,11 +12,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.store.tables import Customer, Purchase
-from engine.store.upsert import among, change, chunks, differs, insert_new, stored
+from engine.store.lookups import Lookup
+from engine.store.tables import Purchase
+from engine.store.upsert import change, chunks, differs, insert_new, stored
 
 _PURCHASE: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
-_CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 
 _EMPTY: dict[str, object] = {
     "amount_minor": None,
@@ -40,6 +40,22 @@ _FIGURES = sa.Table(
     sa.Column("usual_days", sa.Integer),
 )
 """The figures' columns as plain numbers: days are only compared and counted here."""
+
+
+_PRESENT = Lookup(sa.select(*_FIGURES.columns), _FIGURES.c.id, plain=True)
+_CONCLUDED = Lookup(
+    sa.select(
+        _PURCHASE.c.customer_id,
+        sa.type_coerce(_PURCHASE.c.local_on, sa.Integer),
+        sa.type_coerce(_PURCHASE.c.purchased_at, sa.String),
+        _PURCHASE.c.purchase_id,
+    )
+    .where(_PURCHASE.c.status == sa.literal_column("'concluded'"))
+    .order_by(_PURCHASE.c.customer_id),
+    _PURCHASE.c.customer_id,
+    plain=True,
+)
+"""Day and instant are only compared, so they stay as the database hands them over."""
 
 
 @dataclass(slots=True)
@@ -93,28 +109,11 @@ def count_again(session: Session, customers: Sequence[int]) -> None:
 
 
 def _present(session: Session, customers: Sequence[int]) -> dict[int, Figures]:
-    c = _CUSTOMER.c
-    day = sa.type_coerce(c.last_purchase_on, sa.Integer)
-    query = sa.select(c.id, day, c.last_purchase_id, c.purchase_count, c.usual_days).where(
-        among(session, c.id, customers)
-    )
-    return {number: Figures(*figures) for number, *figures in session.connection().execute(query)}
+    return {number: Figures(*figures) for number, *figures in _PRESENT.rows(session, customers)}
 
 
 def _counted(session: Session, customers: Sequence[int]) -> Iterator[tuple[int, Figures]]:
-    c = _PURCHASE.c
-    # Day and instant are only compared here, so they stay as the database hands them over.
-    query = (
-        sa.select(
-            c.customer_id,
-            sa.type_coerce(c.local_on, sa.Integer),
-            sa.type_coerce(c.purchased_at, sa.String),
-            c.purchase_id,
-        )
-        .where(among(session, c.customer_id, customers), c.status == "concluded")
-        .order_by(c.customer_id)
-    )
-    for number, purchases in groupby(session.connection().execute(query), key=itemgetter(0)):
+    for number, purchases in groupby(_CONCLUDED.rows(session, customers), key=itemgetter(0)):
         yield number, _figures([(day, at, purchase_id) for _, day, at, purchase_id in purchases])
 
 

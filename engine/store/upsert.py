@@ -5,8 +5,8 @@ A conflict is settled by the table's own UNIQUE constraint in the statement itse
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from engine.store import tuples
+from engine.store.lookups import Lookup
 
 CHUNK = 1000
 """Rows per statement: SQLite and PostgreSQL both limit the values one statement may carry."""
@@ -94,20 +95,13 @@ def stored(
     session: Session, table: sa.Table, key: str, values: Sequence[object], columns: Sequence[str]
 ) -> dict[object, dict[str, Any]]:
     """Return the named columns (and the id) of the rows whose `key` is among the values, by that key."""
-    wanted = [table.c[name] for name in dict.fromkeys(("id", key, *columns))]
-    found: dict[object, dict[str, Any]] = {}
-    for part in chunks(values):
-        query = sa.select(*wanted).where(among(session, table.c[key], part))
-        found.update((row[key], dict(row)) for row in session.connection().execute(query).mappings())
-    return found
+    found = _by_key(table, key, tuple(dict.fromkeys(("id", key, *columns)))).rows(session, values)
+    return {row[key]: row for row in (one._asdict() for one in found)}
 
 
-def among(session: Session, column: sa.ColumnElement[Any], values: Sequence[object]) -> sa.ColumnElement[bool]:
-    """Say "the column is one of these" with one bound value: the statement is compiled once, whatever their number."""
-    if is_sqlite(session):
-        each = sa.func.json_each(json.dumps(list(values))).table_valued("value")
-        return column.in_(sa.select(each.c.value))
-    return column == sa.func.any(sa.bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
+@lru_cache(maxsize=128)
+def _by_key(table: sa.Table, key: str, columns: tuple[str, ...]) -> Lookup:
+    return Lookup(sa.select(*(table.c[name] for name in columns)), table.c[key])
 
 
 def differs(row: Mapping[str, object], before: Mapping[str, object]) -> bool:
