@@ -35,6 +35,11 @@ def plainly(sentence: str, **values: object) -> str:
     return sentence % values if values else sentence
 
 
+def visible(text: str) -> str:
+    """Return the text with control characters written out: what a file holds must not steer a terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def explain_fault(file: str, text: str, fault: Exception, repeats: Callable[[], Sequence[Repeat]], say: Say) -> Finding:
     """Return the finding for a text that the TOML parser refused with `fault`."""
     if isinstance(fault, RecursionError):
@@ -47,7 +52,7 @@ def explain_fault(file: str, text: str, fault: Exception, repeats: Callable[[], 
         return _said_twice(file, repeated[0], say)
     line, column = _place(text, found)
     (message, remedy), column = _reason(text.split("\n")[line - 1], column, str(fault)[: found.start()], say)
-    return Finding(file, line, column, "E004", message, remedy)
+    return Finding(file, line, column, "E004", visible(message), visible(remedy))
 
 
 def _place(text: str, found: re.Match[str]) -> tuple[int, int]:
@@ -66,7 +71,7 @@ def _said_twice(file: str, repeated: Repeat, say: Say) -> Finding:
     path, first, second = repeated
     key = ".".join(str(part) for part in path)
     message = say("`%(key)s` stands twice: in line %(first)s and in line %(second)s", **_lines(key, first, second))
-    return Finding(file, second[0], second[1], "E005", message, say("remove one of the two"), length=second[2])
+    return Finding(file, second[0], second[1], "E005", visible(message), say("remove one of the two"), length=second[2])
 
 
 def _lines(key: str, first: Place, second: Place) -> dict[str, object]:

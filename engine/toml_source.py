@@ -17,7 +17,7 @@ from tree_sitter import Language as Syntax
 from tree_sitter import Node, Parser
 
 from engine.errors import Finding, Invalid
-from engine.toml_faults import Loc, Place, Repeat, Say, explain_fault, plainly
+from engine.toml_faults import Loc, Place, Repeat, Say, explain_fault, plainly, visible
 
 _START: Place = (1, 1, 1)
 _LARGEST = 1_000_000
@@ -64,11 +64,18 @@ class TomlSource:
         return _START
 
     def finding(
-        self, code: str, message: str, loc: Sequence[str | int] = (), *, key: bool = False, **more: str
+        self,
+        code: str,
+        message: str,
+        loc: Sequence[str | int] = (),
+        *,
+        key: bool = False,
+        help: str = "",  # noqa: A002  (the finding's own word)
+        level: str = "error",
     ) -> Finding:
         """Return a finding at the place of `loc`."""
         line, column, length = self.position(loc, key=key)
-        return Finding(self.file, line, column, code, message, length=length, **more)
+        return Finding(self.file, line, column, code, visible(message), visible(help), level, length)
 
     def _located(self) -> Positions:
         if self._positions is None:

@@ -22,6 +22,10 @@ from engine.errors import Finding, Invalid, TreuepostError
 if TYPE_CHECKING:  # Rich is imported only by commands that draw with it
     from rich.console import Console
 
+NOT_SHOWN = "E111"
+"""The finding that a secret stands where everybody can read it: its line is not shown again."""
+WIDEST = 120
+
 Json = Mapping[str, object] | Sequence[object]
 
 
@@ -110,14 +114,19 @@ def show_finding(finding: Finding) -> None:
 
 
 def _underlined(finding: Finding) -> list[str]:
-    """Return the line of the file with carets under the mistake; nothing where it cannot be read."""
+    """Return the line of the file with carets under the mistake; nothing where it cannot be read, or holds a secret."""
+    if finding.code == NOT_SHOWN:
+        return []
     try:
-        lines = Path(finding.file).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path(finding.file).read_text(encoding="utf-8-sig", errors="replace").split("\n")
         text = lines[finding.line - 1] if finding.line else ""
     except (OSError, IndexError):
         return []
     if not text:
         return []
+    first = max(0, finding.column - WIDEST // 2) if len(text) > WIDEST else 0
+    part = "".join(letter if letter.isprintable() else " " for letter in text[first : first + WIDEST])
+    before = max(0, finding.column - 1 - first)
+    carets = " " * before + "^" * max(1, min(finding.length, len(part) - before))
     number = str(finding.line)
-    carets = " " * max(0, finding.column - 1) + "^" * max(1, finding.length)
-    return [f"{'':>{len(number)}} |", f"{number} | {text}", f"{'':>{len(number)}} | {carets}"]
+    return [f"{'':>{len(number)}} |", f"{number} | {part.rstrip()}", f"{'':>{len(number)}} | {carets}"]

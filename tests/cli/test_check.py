@@ -229,3 +229,27 @@ def test_the_reach_is_counted_as_of_the_instant_asked_for(home: Path) -> None:
     document = json.loads(check("--json", "--at", "2019-06-01T09:00:00+02:00").stdout)
     assert document["campaigns"][0]["permitted"] == 0
     assert check("--at", "gestern").exit_code == 2
+
+
+def test_a_secret_is_refused_without_being_shown_again(home: Path) -> None:
+    spoil(home, "[provider]", '[provider]\napi_key = "xkeysib-geheim"', "config.toml")
+    result = check()
+    assert result.exit_code == 4
+    assert "error[E111]" in result.stderr
+    assert "xkeysib" not in result.output
+
+
+def test_a_line_of_any_length_is_shown_around_the_mistake(home: Path) -> None:
+    spoil(home, 'subject = "Alles Gute"', f'subject = "{"ä" * 5000}"\nsubjekt = {"[" * 3000}{"]" * 3000}')
+    result = check()
+    assert result.exit_code == 4
+    assert max(len(line) for line in result.stderr.splitlines()) < 140
+
+
+def test_what_a_file_holds_never_steers_the_terminal(home: Path) -> None:
+    for line in ("x = \x1b[31m\x07", '"\\u001b[31m" = 1', 'on_doubt = "\\u001b"', '"\\u0007" = 1\n"\\u0007" = 2'):
+        spoil(home, "kind", f"{line}\nkind")
+        result = check()
+        assert result.exit_code == 4
+        assert not {"\x1b", "\x07"} & set(result.output)
+        (home / "campaigns" / "gruss.toml").write_text(GREETING, encoding="utf-8")
