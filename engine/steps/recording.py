@@ -30,18 +30,18 @@ def record(
     session: Session, app: Shop, results: Sequence[tuple[Released, Result]], *, now: datetime, owner: str
 ) -> Counter[str]:
     """Write down what came of these calls; return how many messages came to each state."""
-    counts: Counter[str] = Counter()
+    in_time = [(mail, result) for mail, result in results if attempts.finish(session, mail.row, result, now)]
+    moves = {mail.row.id: _moves(mail, result, now) for mail, result in in_time}
+    made = messages.transition(session, [way[0] for way in moves.values()], now=now, actor=owner)
+    moved = {move.message.id for move in made}
+    messages.transition(session, [move for row in moved for move in moves[row][1:]], now=now, actor=owner)
+    counts = Counter(moves[row][-1].after.value for row in moved)
     for mail, result in results:
-        is_open = attempts.finish(session, mail.row, result, now)
-        moves = _moves(mail, result, now)
-        made = is_open and messages.transition(session, moves[:1], now=now, actor=owner)
-        if not made:
+        if mail.row.id in moved:
+            _follow(session, app, mail, result, now)
+        else:
             _keep_evidence(session, mail.row, result, now, owner)
             counts["late"] += 1
-            continue
-        messages.transition(session, moves[1:], now=now, actor=owner)
-        counts[moves[-1].after.value] += 1
-        _follow(session, app, mail, result, now)
     return counts
 
 

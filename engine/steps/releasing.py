@@ -110,7 +110,8 @@ def _write_intents(
         if one.row.id not in made:
             continue
         released.append(Released(_as_released(one.row, made[one.row.id]), letter.email))
-        messages.transition(session, [_carry(row, one.row) for row in one.carried], now=now, actor=owner)
+        if one.carried:
+            messages.transition(session, [_carry(row, one.row) for row in one.carried], now=now, actor=owner)
     digests = {mail.row.id: attempts.digest(mail.email) for mail in released}
     attempts.freeze(session, [(mail.row.id, mail.email, digests[mail.row.id]) for mail in released], now)
     attempts.begin(session, [(mail.row, digests[mail.row.id]) for mail in released], name, now)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -116,9 +117,25 @@ def word(result: Result) -> str:
 
 
 def _close(session: Session, row: MessageRow, result: str, provider_id: str, detail: str, now: datetime) -> bool:
-    statement = (
+    given = {"new_result": result, "new_provider_id": provider_id, "new_detail": detail[:4000], "new_finished_at": now}
+    where = {"old_message": row.id, "old_fence": row.fence}
+    return session.connection().execute(_closing(), given | where).rowcount == 1
+
+
+@cache
+def _closing() -> sa.Update:
+    """Return the statement that closes one attempt that is still open; built once."""
+    return (
         sa.update(_ATTEMPTS)
-        .where(_ATTEMPTS.c.message == row.id, _ATTEMPTS.c.fence == row.fence, _ATTEMPTS.c.finished_at.is_(None))
-        .values(result=result, provider_id=provider_id, detail=detail[:4000], finished_at=now)
+        .where(
+            _ATTEMPTS.c.message == sa.bindparam("old_message"),
+            _ATTEMPTS.c.fence == sa.bindparam("old_fence"),
+            _ATTEMPTS.c.finished_at.is_(None),
+        )
+        .values(
+            {
+                name: sa.bindparam(f"new_{name}", type_=_ATTEMPTS.c[name].type)
+                for name in ("result", "provider_id", "detail", "finished_at")
+            }
+        )
     )
-    return session.connection().execute(statement).rowcount == 1
