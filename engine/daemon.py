@@ -48,6 +48,7 @@ class Daemon:
         self._reload_wanted = False
         self._fault: StoreError | None = None
         self._watch = reloading.Watch(app)
+        self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -143,14 +144,13 @@ class Daemon:
     def _watch_over(self) -> None:
         """Watch the clock, the store and the signals until the daemon is to stop."""
         offset = _offset(self.app)
-        file = _identity(self.app)
         while not self.stopping.is_set():
             self._wake.wait(WATCH_SECONDS)
             self._wake.clear()
             if self._reload_wanted:
                 self._reload()
             offset = self._check_clock(offset)
-            self._check_store(file)
+            self._check_store()
             systemd.notify("WATCHDOG=1")
 
     def _check_clock(self, before: float) -> float:
@@ -161,8 +161,8 @@ class Daemon:
             self._wake_ticks()
         return offset
 
-    def _check_store(self, file: tuple[int, int] | None) -> None:
-        if _identity(self.app) == file:
+    def _check_store(self) -> None:
+        if _identity(self.app) == self._file:
             return
         self._fault = StoreError(
             f"The store {self.app.database.path} was deleted or replaced while the daemon was running.",

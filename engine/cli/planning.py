@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.steps.foreseeing import Forecast, Foreseen
 
 DUE = 10
-_LASTING = frozenset({"lapsed", "service_due"})
+_LASTING = frozenset({"lapsed"})
 """Triggers whose occasion lasts: who was due before the start still is. A birthday of last spring is only over."""
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON (plan: one object a line).")]
 _At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="As if it were TIME (RFC 3339).")]
