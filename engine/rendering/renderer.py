@@ -25,6 +25,7 @@ from engine.rendering.loading import Letter, Loader
 from engine.rendering.samples import samples
 from engine.toml_faults import Say
 
+_GAPS = re.compile(r"\n\n\n+")
 _LONGEST_SUBJECT = 255
 
 
@@ -144,17 +145,15 @@ def _one_line(text: str) -> str:
 
 def _tidy(text: str) -> str:
     """Close the gaps that statements leave behind, so that paragraphs stand one empty line apart."""
-    while "\n\n\n" in text:
-        text = text.replace("\n\n\n", "\n\n")
-    return text.strip("\n") + "\n"
+    return _GAPS.sub("\n\n", text).strip("\n") + "\n"
 
 
 def _require_footer(footer: Footer, link: str, html: str, text: str, name: str) -> None:
     """Refuse a mail that does not name its sender, or advertising without a way out."""
     for proof, escaped in footer.proofs:
-        if escaped not in html or proof not in text:
+        if html.rfind(escaped) < 0 or text.rfind(proof) < 0:  # from the end, where the footer is
             raise TemplateError(f"{name}: the mail does not name its sender ({proof!r} is missing)", _LAYOUT_HINT)
-    if footer.advertises and not (link and link in text and str(escape(link)) in html):
+    if footer.advertises and (not link or text.rfind(link) < 0 or html.rfind(str(escape(link))) < 0):
         raise TemplateError(f"{name}: this mail is advertising and has no unsubscribe link", _LAYOUT_HINT)
 
 
