@@ -7,7 +7,6 @@ only with --debug.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
@@ -91,8 +90,7 @@ def build() -> typer.Typer:
     )
     door.callback()(_start)
     for noun in NOUNS:
-        if importlib.util.find_spec(f"engine.cli.{noun}"):
-            importlib.import_module(f"engine.cli.{noun}").register(door)
+        importlib.import_module(f"engine.cli.{noun}").register(door)
     return door
 
 

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
-from typing import TYPE_CHECKING
 from uuid import uuid5
 
 from engine.domain.calendar import local_day
 from engine.domain.words import Accepted, Email
 from engine.language import Language
+from engine.steps.gating import Shop
 from engine.steps.pulling import source_path
 from engine.store import claims, imports, troubles
-
-if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
-    from engine.app import App
 
 PATIENCE = timedelta(days=1)
 
@@ -30,14 +27,14 @@ class Trouble:
     text: str
 
 
-def tell_owner(app: App, now: datetime) -> list[str]:
+def tell_owner(app: Shop, now: datetime) -> list[str]:
     """Mail the owner about each trouble not told today; return the topics that reached them."""
     if not app.config.owner.email:
         return []
     return [trouble.topic for trouble in _troubles(app, now) if _tell(app, trouble, now)]
 
 
-def _troubles(app: App, now: datetime) -> list[Trouble]:
+def _troubles(app: Shop, now: datetime) -> list[Trouble]:
     """Return what has not worked for a day and was not told today."""
     today = local_day(now, app.config.shop.zone)
     found = [*_silence(app, now), *_stale_sources(app, now)]
@@ -45,7 +42,7 @@ def _troubles(app: App, now: datetime) -> list[Trouble]:
         return [trouble for trouble in found if not troubles.was_told(session, trouble.topic, today)]
 
 
-def _silence(app: App, now: datetime) -> Iterator[Trouble]:
+def _silence(app: Shop, now: datetime) -> Iterator[Trouble]:
     _ = Language(app.config.shop.language).gettext
     with app.database.read() as session:
         failing = troubles.failing_since(session, app.provider.name)
@@ -65,7 +62,7 @@ def _silence(app: App, now: datetime) -> Iterator[Trouble]:
         )
 
 
-def _stale_sources(app: App, now: datetime) -> Iterator[Trouble]:
+def _stale_sources(app: Shop, now: datetime) -> Iterator[Trouble]:
     _ = Language(app.config.shop.language).gettext
     for name, source in app.config.source.items():
         since, detail = _unread_since(app, name)
@@ -82,7 +79,7 @@ def _stale_sources(app: App, now: datetime) -> Iterator[Trouble]:
             )
 
 
-def _unread_since(app: App, name: str) -> tuple[datetime | None, str]:
+def _unread_since(app: Shop, name: str) -> tuple[datetime | None, str]:
     """Return since when a source could not be read and why: refused, or its file gone since it was last good."""
     with app.database.read() as session:
         failing = troubles.not_pulled_since(session, name)
@@ -94,7 +91,7 @@ def _unread_since(app: App, name: str) -> tuple[datetime | None, str]:
     return None, ""
 
 
-def _tell(app: App, trouble: Trouble, now: datetime) -> bool:
+def _tell(app: Shop, trouble: Trouble, now: datetime) -> bool:
     """Send one plain mail through the provider, outside all campaigns; note it where it was accepted."""
     (result,) = app.provider.send([_mail(app, trouble, now)])
     if not isinstance(result, Accepted):
@@ -104,7 +101,7 @@ def _tell(app: App, trouble: Trouble, now: datetime) -> bool:
     return True
 
 
-def _mail(app: App, trouble: Trouble, now: datetime) -> Email:
+def _mail(app: Shop, trouble: Trouble, now: datetime) -> Email:
     config = app.config
     day = local_day(now, config.shop.zone)
     return Email(
@@ -122,5 +119,5 @@ def _mail(app: App, trouble: Trouble, now: datetime) -> Email:
     )
 
 
-def _local(instant: datetime, app: App) -> str:
+def _local(instant: datetime, app: Shop) -> str:
     return instant.astimezone(app.config.shop.zone).strftime("%Y-%m-%d %H:%M")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
@@ -19,6 +18,7 @@ from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
 from engine.errors import NothingFound
 from engine.steps import gating, planning
 from engine.steps.dating import place_of
+from engine.steps.gating import Shop
 from engine.steps.subscribing import policy_of
 from engine.store import enrolments, messages, people, reports
 from engine.store.consents import permission_facts
@@ -27,9 +27,6 @@ from engine.store.people import Person
 from engine.store.reports import Entry
 from engine.toml_source import suggest
 from engine.triggers.contract import Scope, timings
-
-if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
-    from engine.app import App
 
 HORIZON = 400
 _OPEN = frozenset({State.PLANNED, State.RETRYING, State.HELD})
@@ -51,7 +48,7 @@ class Explanation:
     next_due: date | None = None
 
 
-def explain(app: App, who: str, campaign: str | None, now: datetime) -> list[Explanation]:
+def explain(app: Shop, who: str, campaign: str | None, now: datetime) -> list[Explanation]:
     """Explain every customer meant by `who`, for one campaign or for all."""
     wanted = _wanted(app, campaign)
     with app.database.read() as session:
@@ -74,10 +71,10 @@ def as_document(found: Explanation) -> dict[str, object]:
     }
 
 
-def _wanted(app: App, campaign: str | None) -> tuple[Campaign, ...]:
+def _wanted(app: Shop, campaign: str | None) -> tuple[Campaign, ...]:
     if campaign is None:
         return app.campaigns
-    found = app.campaign(campaign)
+    found = next((one for one in app.campaigns if one.id == campaign), None)
     if found is None:
         names = [one.id for one in app.campaigns]
         hint = suggest(campaign, names) or f"There are: {', '.join(names)}."
@@ -85,7 +82,7 @@ def _wanted(app: App, campaign: str | None) -> tuple[Campaign, ...]:
     return (found,)
 
 
-def _explain(app: App, person: Person, campaign: Campaign, now: datetime) -> Explanation:
+def _explain(app: Shop, person: Person, campaign: Campaign, now: datetime) -> Explanation:
     said = Explanation(
         customer=person.customer_id or person.uid,
         name=person.name,
@@ -108,7 +105,7 @@ def _explain(app: App, person: Person, campaign: Campaign, now: datetime) -> Exp
         return _without_occasion(session, app, person, campaign, said)
 
 
-def _current(session: Session, app: App, person: Person, campaign: Campaign) -> MessageRow | None:
+def _current(session: Session, app: Shop, person: Person, campaign: Campaign) -> MessageRow | None:
     """Return the message that is under way for this customer, the next one first."""
     mine = reports.of_customer(session, person.id, campaign.id, rehearsal=app.rehearsal)
     rows = messages.by_ids(session, [entry.number for entry in mine if entry.state in _OPEN])
@@ -128,7 +125,9 @@ def _decided(said: Explanation, decision: Decision) -> Explanation:
     return replace(said, decision=word, reason=decision.reason, basis=decision.basis, trail=decision.trail)
 
 
-def _without_occasion(session: Session, app: App, person: Person, campaign: Campaign, said: Explanation) -> Explanation:
+def _without_occasion(
+    session: Session, app: Shop, person: Person, campaign: Campaign, said: Explanation
+) -> Explanation:
     """Say what became of the last mail, when the next occasion is, and what the gates would say then."""
     past = reports.of_customer(session, person.id, campaign.id, rehearsal=app.rehearsal)
     history = tuple(_past(entry) for entry in past[:1])
@@ -148,7 +147,7 @@ def _past(entry: Entry) -> Trail:
     return Trail("log", "ok", f"{detail} (occasion {entry.occasion}, message {entry.message_id})")
 
 
-def _next_due(session: Session, app: App, person: Person, campaign: Campaign, now: datetime) -> date | None:
+def _next_due(session: Session, app: Shop, person: Person, campaign: Campaign, now: datetime) -> date | None:
     """Ask the trigger for the customer's next day, over the next 400."""
     zone = place_of("", app.config.shop.zone)
     first = local_day(now, zone) + timedelta(days=1)
@@ -158,7 +157,7 @@ def _next_due(session: Session, app: App, person: Person, campaign: Campaign, no
     return min((due.due for due in enrolments.ask(session, select)), default=None)
 
 
-def _trail_on(session: Session, app: App, person: Person, campaign: Campaign, due: date) -> tuple[Trail, ...]:
+def _trail_on(session: Session, app: Shop, person: Person, campaign: Campaign, due: date) -> tuple[Trail, ...]:
     """Plan the day of the next occasion too, and return what the gates would say on it."""
     zone = app.config.shop.zone
     then = first_chance(due, zone, campaign.send.between, campaign.send.days)
@@ -167,7 +166,7 @@ def _trail_on(session: Session, app: App, person: Person, campaign: Campaign, du
     return gating.gate(session, app, [row], then)[0][1].trail if row else ()
 
 
-def _permission(session: Session, app: App, person: Person, campaign: Campaign, now: datetime) -> Trail:
+def _permission(session: Session, app: Shop, person: Person, campaign: Campaign, now: datetime) -> Trail:
     (facts,) = permission_facts(session, app.keyring, [(person.id, person.address_id, None)], now)
     said = permit(campaign.kind, facts, policy_of(app.config), now)
     if isinstance(said, Permitted):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
@@ -18,11 +17,9 @@ from engine.domain.gates import LOOK_AGAIN
 from engine.domain.words import Basis, Decision, Reason, State
 from engine.steps import gating, planning
 from engine.steps.dating import place_of
+from engine.steps.gating import Shop
 from engine.store import claims, messages, reports, scans
 from engine.store.messages import MessageRow, Move
-
-if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
-    from engine.app import App
 
 GROUP = 500
 _ACTOR = "plan"
@@ -60,7 +57,7 @@ class Forecast:
         return sum(line.decision == "send" for line in self.lines)
 
 
-def foresee(app: App, now: datetime, days: int = 1) -> Forecast:
+def foresee(app: Shop, now: datetime, days: int = 1) -> Forecast:
     """Say what would happen from `now` to the end of the shop's local day, `days` of them."""
     zone = app.config.shop.zone
     end = day_end(local_day(now, zone) + timedelta(days=days - 1), zone)
@@ -76,7 +73,7 @@ def foresee(app: App, now: datetime, days: int = 1) -> Forecast:
     return forecast
 
 
-def _walk(session: Session, app: App, now: datetime, end: datetime) -> dict[int, Decision]:
+def _walk(session: Session, app: Shop, now: datetime, end: datetime) -> dict[int, Decision]:
     """Go from instant to instant at which something falls due, and return the last word on each message."""
     said: dict[int, Decision] = {}
     midnights = sorted(_midnights(session, app, now, end))
@@ -93,7 +90,7 @@ def _walk(session: Session, app: App, now: datetime, end: datetime) -> dict[int,
     return said
 
 
-def _midnights(session: Session, app: App, now: datetime, end: datetime) -> Iterator[datetime]:
+def _midnights(session: Session, app: Shop, now: datetime, end: datetime) -> Iterator[datetime]:
     """Yield the instants at which a new local day begins for any customer."""
     for name in {*scans.zones(session), ""}:
         zone = place_of(name, app.config.shop.zone)
@@ -103,7 +100,7 @@ def _midnights(session: Session, app: App, now: datetime, end: datetime) -> Iter
             day += timedelta(days=1)
 
 
-def _settle(session: Session, app: App, now: datetime) -> dict[int, Decision]:
+def _settle(session: Session, app: Shop, now: datetime) -> dict[int, Decision]:
     """Let the gates decide on everything that is due now, and act as if it were done."""
     said: dict[int, Decision] = {}
     while late := messages.overdue(session, now, GROUP):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from engine.clock import Clock
 from engine.domain.words import State
-from engine.steps import planning, pulling, recovering, sending, suppressing
+from engine.steps import gating, planning, pulling, recovering, sending, suppressing
 from engine.steps.pulling import PullResult
 from engine.steps.sending import SendReport
 from engine.store import claims, installation
 
-if TYPE_CHECKING:  # app is a floor above; a step is handed one, it never builds one
-    from engine.app import App
+
+class Shop(gating.Shop, Protocol):
+    """What a whole pass needs of the program: it is an App, seen from below."""
+
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +40,18 @@ class PassReport:
     credentials_refused: bool
 
 
-def start(app: App, now: datetime) -> int:
+def start(app: Shop, now: datetime) -> int:
     """Do what every start of a sender does: put every recorded "no" back, settle what a dead process left."""
     suppressing.replay(app.database, suppressing.ledger_of(app).log)
     return recovering.recover(app, now)
 
 
-def pull_changed(app: App, now: datetime) -> list[PullResult]:
+def pull_changed(app: Shop, now: datetime) -> list[PullResult]:
     """Import every source whose file has changed and has stopped changing."""
     return [result for name in pulling.changed_sources(app, now) for result in pulling.pull(app, name, now)]
 
 
-def one_pass(app: App) -> PassReport:
+def one_pass(app: Shop) -> PassReport:
     """Pull what has changed, plan, recover what a dead process left, send what is due."""
     now = app.clock()
     recovered = start(app, now)
@@ -79,7 +84,7 @@ def _report(
     )
 
 
-def send(app: App, stop: threading.Event) -> dict[str, int]:
+def send(app: Shop, stop: threading.Event) -> dict[str, int]:
     """Send what is due until nothing is or `stop` is set; return what came of it, without zeros."""
     report = sending.send_due(app, app.clock, stop=stop)
     return {state: count for state, count in report.counts.items() if count and state != "claimed"}
