@@ -54,21 +54,19 @@ def changed_sources(shop: Shop, now: datetime) -> list[str]:
 
 
 def _is_ready(shop: Shop, name: str, now: datetime) -> bool:
-    """Say whether two looks in a row find the same file, and its content was not tried yet."""
+    """Say whether two looks in a row find the same file, and its content is worth a try."""
     found = _look(shop.config.source[name], source_path(shop, name))
     with shop.database.read() as session:
-        before = imports.last_look(session, name)
+        before, last = imports.last_look(session, name), imports.last(session, name)
+        again = last is not None and imports.worth_another_try(session, last, now)
     if before == (found, True):
-        return False
+        return bool(found) and again
     if before is None or before.found != found:
         if not found:
             _missing(shop, name, now)
         _note(shop, name, Seen(found, handled=False), now)
         return False
-    mark = _mark(shop.config.source[name], source_path(shop, name)) if found else ""
-    with shop.database.read() as session:
-        last = imports.last(session, name)
-    if found and not (last and last.mark == mark):
+    if found and (again or last is None or last.mark != _mark(shop.config.source[name], source_path(shop, name))):
         return True
     _settle(shop, name, Seen(found, handled=True), last if found else None, now)
     return False
@@ -110,8 +108,11 @@ def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progres
     found = _look(source, path)
     if not found:
         return _missing(shop, name, now)
-    mark, last = _mark(source, path), _last_good(shop, name)
-    if last and last.mark == mark:
+    mark = _mark(source, path)
+    with shop.database.read() as session:
+        last = imports.last(session, name, good=True)
+        again = last is not None and imports.worth_another_try(session, last, now)
+    if last and last.mark == mark and not again:
         _settle(shop, name, Seen(found, handled=True), last, now)
         return PullResult(name, source.what, path)
     asked = Asked(
@@ -163,11 +164,6 @@ def _in_order(shop: Shop) -> Iterator[str]:
     """Go through the sources so that what others refer to comes first."""
     order = ("suppressions", "customers", "purchases", "service-items", "visits", "consents")
     yield from sorted(shop.config.source, key=lambda name: order.index(shop.config.source[name].what))
-
-
-def _last_good(shop: Shop, name: str) -> Run | None:
-    with shop.database.read() as session:
-        return imports.last(session, name, good=True)
 
 
 def _look(source: Source, path: Path) -> str:

@@ -35,6 +35,7 @@ class Run:
     at: datetime
     good: bool
     read: int
+    refused: int
     detail: str
 
 
@@ -79,7 +80,7 @@ def fail(session: Session, what: str, source: str, file: str, now: datetime, bec
 def confirm(session: Session, run: Run, now: datetime) -> None:
     """Note that a source brought the content of an earlier run again: nothing to write, but the data is fresh."""
     values = {"what": run.what, "source": run.source, "file": run.file, "mark": run.mark, "good": True, "at": now}
-    counts = asdict(Counts(read=run.read, unchanged=run.read))
+    counts = asdict(Counts(read=run.read, unchanged=run.read - run.refused, refused=run.refused))
     session.connection().execute(sa.insert(_RUN).values(**values, **counts, detail="same content"))
 
 
@@ -102,6 +103,15 @@ def last(session: Session, source: str, *, good: bool | None = None) -> Run | No
         query = query.where(_RUN.c.good == good)
     row = session.connection().execute(query).mappings().first()
     return Run(**{name: row[name] for name in Run.__slots__}) if row else None
+
+
+def worth_another_try(session: Session, run: Run, now: datetime) -> bool:
+    """Say whether rows a run refused may be sound by now: a day has passed, or somebody they refer to has come in."""
+    if not run.refused:
+        return False
+    newcomers = sa.and_(_RUN.c.id > run.id, _RUN.c.created > 0, _RUN.c.what.in_(("customers", "service-items")))
+    query = sa.select(_RUN.c.id).where(newcomers).limit(1)
+    return run.at.date() < now.date() or session.connection().execute(query).first() is not None
 
 
 def last_look(session: Session, source: str) -> Seen | None:

@@ -162,6 +162,37 @@ def test_a_file_that_lost_most_of_its_rows_keeps_the_old_data_until_somebody_say
     assert agreed.report.updated == 1
 
 
+def test_refused_rows_are_tried_again_when_those_they_refer_to_have_come_in(shop: Premises) -> None:
+    _lay(shop, "orders.csv", ORDERS, at=1000)
+    [refused] = pull(shop, "orders", NOW)
+    assert refused.report is not None
+    assert refused.report.refused == 1
+    assert changed_sources(shop, LATER) == []
+    _lay(shop, "people.csv", PEOPLE, at=1000)
+    pull(shop, "people", LATER)
+
+    assert changed_sources(shop, LATER) == ["orders"]
+    [again] = pull(shop, "orders", LATER)
+
+    assert again.report is not None
+    assert (again.report.created, again.report.refused) == (1, 0)
+    assert changed_sources(shop, LATER) == []
+
+
+def test_a_purchase_dated_ahead_is_taken_when_its_day_has_come(shop: Premises) -> None:
+    _lay(shop, "people.csv", PEOPLE, at=1000)
+    _lay(shop, "orders.csv", ORDERS.replace("2026-05-01", "2026-11-24"), at=1000)
+    pull(shop, None, NOW)
+    assert changed_sources(shop, LATER) == []
+
+    tomorrow = NOW + timedelta(days=1)
+    assert changed_sources(shop, tomorrow) == ["orders"]
+    [again] = pull(shop, "orders", tomorrow)
+
+    assert again.report is not None
+    assert again.report.created == 1
+
+
 def test_a_vanished_file_is_remembered_once(shop: Premises) -> None:
     _lay(shop, "people.csv", PEOPLE, at=1000)
     _lay(shop, "orders.csv", ORDERS, at=1000)
