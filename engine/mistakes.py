@@ -127,6 +127,13 @@ def _no_text(sentence: str, remedy: str) -> Callable[[ErrorDetails, Say], Descri
     return describe_it
 
 
+def _template(detail: ErrorDetails, say: Say) -> Described:
+    word = _word(detail)
+    told = say("%(value)s is no template name: small letters, digits, -, _ and / inside templates/", value=quoted(word))
+    stem = word.split("/")[-1].split("\\")[-1].split(".")[0].lower() or "birthday"
+    return "E105", told, say('write for example "%(word)s", without .html', word=stem)
+
+
 _HANDLERS: dict[str, Callable[[ErrorDetails, Say], Described]] = {
     "literal_error": _choice,
     "enum": _choice,
@@ -143,8 +150,5 @@ _HANDLERS: dict[str, Callable[[ErrorDetails, Say], Described]] = {
     "string_pattern_mismatch": _no_text("%(value)s has not the right form", "config.example.toml shows every key"),
     "unknown_language": _no_text("%(value)s: a text is given in one of the languages de and en", ""),
     "no_id": _no_text("%(value)s is no id: small letters, digits, - and _, at most 64", ""),
-    "no_template": _no_text(
-        "%(value)s is no template name: letters, digits, -, _ and / inside templates/",
-        'write "birthday", without .html',
-    ),
+    "no_template": _template,
 }

@@ -327,3 +327,8 @@ def test_an_injection_in_a_tag_is_only_a_tag(folder: Path) -> None:
 
 def test_a_filter_in_free_sql_is_no_key(folder: Path) -> None:
     assert _only(folder, f'{BIRTHDAY}[audience]\nwhere = "1=1; DROP TABLE customer"\n').code == "E101"
+
+
+def test_a_template_with_its_ending_is_told_its_name(folder: Path) -> None:
+    finding = _only(folder, BIRTHDAY.replace('body = "Guten Tag"', 'template = "winback-1.html"'))
+    assert finding.help == 'write for example "winback-1", without .html'
