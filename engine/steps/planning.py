@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,6 +31,7 @@ from engine.triggers import Trigger
 from engine.triggers.contract import Scope, Timing, timings
 
 Item = TypeVar("Item")
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
 _FAR = timedelta(days=400)
 """How far from its planned day an occasion is looked for when it is not there any more."""
 
@@ -94,9 +95,7 @@ class _Pass:
     @property
     def plan(self) -> Plan:
         """Return what the messages have in common."""
-        of = self.campaign
-        keyed = self.campaign.trigger.keyed_by_purchase
-        return Plan(of.id, self.shop.rehearsal, of.kind, of.on_doubt, of.hash, self.now, keyed)
+        return _plan_of(self.shop, self.campaign, self.now)
 
     @property
     def scope(self) -> Scope:
@@ -157,9 +156,14 @@ def passed_over(session: Session, app: Shop, campaign: Campaign) -> int:
     """Return how many occasions of the year before its start a campaign leaves alone."""
     start = dating.start_of(session, app, campaign)
     last = (start.older.first if start.older else start.day) - timedelta(days=1)
-    scope = Scope(audience=campaign.audience)
     trigger = campaign.trigger.for_kind(campaign.kind)
-    return enrolments.count(session, trigger.occasions(DayRange(last - _FAR, last), timings(campaign.steps), scope))
+    select = trigger.occasions(DayRange(last - _FAR, last), timings(campaign.steps), Scope(audience=campaign.audience))
+    return enrolments.count_not_enrolled(session, select, _plan_of(app, campaign, _NO_TIME))
+
+
+def _plan_of(app: Shop, campaign: Campaign, now: datetime) -> Plan:
+    keyed = campaign.trigger.keyed_by_purchase
+    return Plan(campaign.id, app.rehearsal, campaign.kind, campaign.on_doubt, campaign.hash, now, keyed)
 
 
 def _plan(app: Shop, doors: _Doors, campaign: Campaign, now: datetime, among: tuple[int, ...] | None) -> PlanReport:

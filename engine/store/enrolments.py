@@ -120,11 +120,12 @@ def count_enrolled(session: Session, occasions: Occasions, plan: Plan) -> int:
     return session.connection().execute(statement).scalar_one()
 
 
-def count(session: Session, occasions: Occasions) -> int:
-    """Return how many occasions there are, each with all its steps as one."""
+def count_not_enrolled(session: Session, occasions: Occasions, plan: Plan) -> int:
+    """Return how many of these occasions nobody was enrolled for, each with all its steps as one."""
     latest = _latest(occasions)
-    statement = sa.select(sa.func.count()).select_from(latest).where(latest.c.rank == 1)
-    return session.connection().execute(statement).scalar_one()
+    joined = latest.outerjoin(_ENROLMENTS, _enrolled(latest, plan))
+    alone = (latest.c.rank == 1, _ENROLMENTS.c.id.is_(None))
+    return session.connection().execute(sa.select(sa.func.count()).select_from(joined).where(*alone)).scalar_one()
 
 
 def ask(session: Session, occasions: Occasions) -> list[Due]:
@@ -155,10 +156,14 @@ def planned(session: Session, ids: Sequence[int]) -> list[Planned]:
 
 
 def waiting(session: Session, plan: Plan) -> Iterator[list[Planned]]:
-    """Yield, in chunks, the campaign's messages that are planned and not yet claimed."""
+    """Yield, in chunks, the campaign's messages that are planned, not yet claimed and not too late."""
     # Spelled as in the queue's partial index, so that only open messages are read.
     is_open: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
-    mine = (_MESSAGES.c.campaign == plan.campaign, _MESSAGES.c.rehearsal == plan.rehearsal)
+    mine = (
+        _MESSAGES.c.campaign == plan.campaign,
+        _MESSAGES.c.rehearsal == plan.rehearsal,
+        _MESSAGES.c.expires_at > plan.now,
+    )
     last = 0
     while True:
         select = _planned().where(is_open, _MESSAGES.c.state == State.PLANNED, *mine, _MESSAGES.c.id > last)

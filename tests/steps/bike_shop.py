@@ -39,9 +39,13 @@ class Bought:
     categories: str
     place: ZoneInfo = BERLIN
 
-    @property
+    @cached_property
     def day(self) -> date:
         return self.at.astimezone(self.place).date()
+
+    @cached_property
+    def hours_later(self) -> date:
+        return (self.at.astimezone(UTC) + timedelta(hours=22)).astimezone(self.place).date()
 
 
 @dataclass
@@ -52,7 +56,7 @@ class Bike:
     contract: str
     kind: str = "bike"
 
-    @property
+    @cached_property
     def due(self) -> date:
         year, month = self.serviced.year + 1, self.serviced.month
         return date(year, month, 28) if (month, self.serviced.day) == (2, 29) else self.serviced.replace(year=year)
@@ -65,6 +69,7 @@ class Files:
     people: list[Person]
     purchases: list[Bought]
     bikes: list[Bike]
+    mornings: dict[tuple[datetime, timedelta], Morning] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Files:
@@ -126,6 +131,12 @@ class Files:
 
     def on(self, morning: datetime, late: timedelta = timedelta()) -> Morning:
         """Return what the store holds at an instant, with purchases that arrive so late."""
+        key = (morning, late)
+        if key not in self.mornings:
+            self.mornings[key] = self._on(morning, late)
+        return self.mornings[key]
+
+    def _on(self, morning: datetime, late: timedelta) -> Morning:
         day = morning.astimezone(BERLIN).date()
         return Morning(
             day,
@@ -155,6 +166,8 @@ class Morning:
         return {customer: bought[-1] for customer, bought in self.by_customer.items()}
 
     def usual(self, customer: str) -> int | None:
+        if len(self.by_customer[customer]) < 3:
+            return None
         days = sorted({bought.day for bought in self.by_customer[customer]})
         gaps = sorted((later - earlier).days for earlier, later in pairwise(days))
         if len(gaps) < 2:
@@ -162,6 +175,7 @@ class Morning:
         middle = len(gaps) // 2
         return gaps[middle] if len(gaps) % 2 else -(-(gaps[middle - 1] + gaps[middle]) // 2)
 
+    @cached_property
     def due(self) -> set[Occasion]:
         """Return who is due today, by every campaign."""
         return {*self._birthdays(), *self._lapses(), *self._services(), *self._thanks()}
@@ -196,7 +210,7 @@ class Morning:
                 continue
             if bought.day + 2 * DAY == self.day and bought.categories and _is_bike(bought.categories):
                 yield "thanks", bought.customer, bought.number, "message"
-            if (bought.at.astimezone(UTC) + timedelta(hours=22)).astimezone(bought.place).date() == self.day:
+            if bought.hours_later == self.day:
                 yield "hours", bought.customer, bought.number, "message"
 
 

@@ -18,10 +18,12 @@ from engine.steps import planning
 from engine.store import installation
 from engine.store.database import Database
 from engine.store.tables import Address, Customer, Purchase, ServiceItem
+from engine.store.upsert import change
 from tests.people import INSTALLATION, NOW
 from tests.steps.bike_shop import DAY, Files, Morning, Occasion, nine
 from tests.steps.planned_shops import PlannedShop, campaign, open_shop, planned
 
+_PEOPLE: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 STEPS = "".join(
     f'[[step]]\nid = "{name}"\nwhen = "{when}"\nsubject = "Hallo"\nbody = "Hallo"\n'
     for name, when in [("first", "30 days before"), ("second", "7 days before"), ("third", "14 days after")]
@@ -71,8 +73,8 @@ class Loader:
         with self.database.write() as session:
             _insert(session, Purchase, rows)
             _insert(session, ServiceItem, [_bike(self.ids[one.customer], one) for one in items])
-            for customer in {one.customer for one in new if one.status == "concluded"}:
-                session.connection().execute(_figures(self.ids[customer], customer, known))
+            touched = sorted({one.customer for one in new if one.status == "concluded"})
+            change(session, _PEOPLE, [_figures(self.ids[customer], customer, known) for customer in touched])
             installation.bump_data_version(session)
         self.purchases, self.bikes = len(known.purchases), len(known.bikes)
 
@@ -134,19 +136,15 @@ def _bike(customer: int, one: Any) -> dict[str, object]:
     }
 
 
-def _figures(key: int, customer: str, known: Morning) -> sa.Update:
-    table = Customer.__table__  # type: ignore[attr-defined]
+def _figures(key: int, customer: str, known: Morning) -> dict[str, object]:
     last = known.last[customer]
-    return (
-        sa.update(table)
-        .where(table.c.id == key)
-        .values(
-            last_purchase_on=last.day,
-            last_purchase_id=last.number,
-            purchase_count=len(known.by_customer[customer]),
-            usual_days=known.usual(customer),
-        )
-    )
+    return {
+        "id": key,
+        "last_purchase_on": last.day,
+        "last_purchase_id": last.number,
+        "purchase_count": len(known.by_customer[customer]),
+        "usual_days": known.usual(customer),
+    }
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +178,7 @@ def test_the_engine_and_plain_python_agree_on_who_is_due(sqlite_template: Path, 
             database = Database(f"sqlite:///{copy}")
             shop = open_shop(database, tmp_path, *campaigns(day))
             report = shop.plan(nine(day))
-            expected = known.due()
+            expected = known.due
             assert occasions(database) == expected, day
             assert {row[3:5] for row in shop.messages()} <= {(day, "planned")}
             assert report.planned == len(expected)
@@ -222,21 +220,21 @@ def test_sleeping_five_days_finds_what_daily_ticks_find(sqlite_template: Path, t
             open_shop(other.database, tmp_path, *campaigns(FIRST)), other, files, [d for d in every if d not in ASLEEP]
         )
         ticked, slept = occasions(one.database), occasions(other.database)
-        assert ticked == set().union(*(files.on(nine(day)).due() for day in every))
+        assert ticked == set().union(*(files.on(nine(day)).due for day in every))
         assert occasions(one.database, "expired") == set()
         awake = nine(ASLEEP[-1] + DAY)
         # Who came back while the daemon slept is no lapsed customer any more when it wakes.
         came_back = {
             occasion
             for day in ASLEEP
-            for occasion in files.on(nine(day)).due()
+            for occasion in files.on(nine(day)).due
             if occasion[0] in {"lapsed", "usual"} and files.on(awake).last[occasion[1]].number != occasion[2]
         }
         assert slept == ticked - came_back
         too_late = {
             occasion
             for day in ASLEEP[:2]
-            for occasion in files.on(nine(day)).due()
+            for occasion in files.on(nine(day)).due
             if occasion[0] in {"birthday", "early-birthday"}
         }
         assert occasions(other.database, "expired") == too_late
@@ -252,7 +250,7 @@ def test_purchases_imported_two_days_late_still_get_their_thanks(
         expected = {
             occasion
             for day in daily(FIRST, LAST - DAY)
-            for occasion in files.on(nine(day)).due()
+            for occasion in files.on(nine(day)).due
             if occasion[0] in {"thanks", "hours"}
         }
         thanked = {one for one in occasions(loader.database) if one[0] in {"thanks", "hours"}}

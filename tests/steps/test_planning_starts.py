@@ -192,6 +192,10 @@ def test_what_the_start_leaves_alone_can_be_counted(sqlite_database: Database, t
     shop.plan(morning(MONDAY))
     with sqlite_database.read() as session:
         assert [planning.passed_over(session, shop, one) for one in shop.campaigns] == [5, 3]
+    edited = open_shop(sqlite_database, tmp_path, campaign(LAPSED, name="b"))
+    with sqlite_database.read() as session:
+        # Two of them have had their mail from the backlog.
+        assert planning.passed_over(session, edited, edited.campaigns[0]) == 3
 
 
 def test_a_clock_set_back_plans_nothing_twice(sqlite_database: Database, tmp_path: Path) -> None:
