@@ -106,19 +106,31 @@ def _send_group(run: _Run, claim: _Claim) -> None:
 
 
 def _expire_overdue(run: _Run) -> None:
-    """End what waited too long; its last reason to wait is kept as the detail."""
+    """End what waited too long; what it waited for is kept as the detail."""
     while True:
         now = run.clock()
         with run.app.database.write() as session:
             late = messages.overdue(session, now, _EXPIRED_AT_ONCE)
-            moves = [
-                Move(row, State.EXPIRED, Reason.TOO_LATE, row.reason.value if row.reason else "", {"owner": ""})
-                for row in late
-            ]
+            on = _running(session, run.app) if late else set()
+            moves = [Move(row, State.EXPIRED, Reason.TOO_LATE, _kept_from(row, on), {"owner": ""}) for row in late]
             made = messages.transition(session, moves, now=now, actor=run.owner)
         run.counts[State.EXPIRED.value] += len(made)
         if not made:
             return
+
+
+def _kept_from(row: MessageRow, on: set[str]) -> str:
+    if row.reason is not None:
+        return row.reason.value
+    return "" if row.campaign in on else f"{Reason.CAMPAIGN_OFF.value} or {Reason.PAUSED.value}"
+
+
+def _running(session: Session, app: Shop) -> set[str]:
+    """Return the campaigns that are on and not paused."""
+    paused = pauses.paused(session)
+    if pauses.ALL in paused:
+        return set()
+    return {campaign.id for campaign in app.campaigns if campaign.enabled and campaign.id not in paused}
 
 
 def _claim(run: _Run) -> _Claim:
@@ -133,9 +145,7 @@ def _claim(run: _Run) -> _Claim:
         if stopped is not None and stopped.until > now:
             return _Claim([])
         run.was_stopped = stopped is not None
-        paused = pauses.paused(session)
-        on = {campaign.id for campaign in app.campaigns if campaign.enabled and campaign.id not in paused}
-        on = set() if pauses.ALL in paused else on
+        on = _running(session, app)
         granted = budgets.take(session, app.provider.name, allowances, GROUP)
         run.budget_spent = granted == 0
         rows = (

@@ -57,6 +57,8 @@ def take(session: Session, provider: str, budgets: Sequence[Allowance], wanted: 
     taken: dict[str, int] = {row.window: row.taken for row in session.connection().execute(locked)}
     granted = max(0, min(wanted, *(window.limit - taken[window.name] for window in budgets)))
     _add(session, mine, granted)
+    over = sa.and_(_TABLE.c.provider == provider, _TABLE.c.window.like("minute:%"), _TABLE.c.window.not_in(names))
+    session.connection().execute(sa.delete(_TABLE).where(over))
     return granted
 
 

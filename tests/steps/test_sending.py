@@ -6,19 +6,22 @@ import email
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date
 from email import policy
 
 from engine.domain.words import Basis, Reason
-from engine.store import attempts
+from engine.providers.brevo import Brevo
+from engine.store import attempts, imports, pauses
 from tests.conftest import MakeApp
-from tests.people import NOW
+from tests.people import NOW, add_consent, add_customer, add_service_item
 from tests.providers.conftest import Served
 from tests.steps.sending_shop import (
     ATTEMPTS,
     BIRTHDAY,
     BODIES,
     EVENTS,
+    SERVICE,
     add_birthdays,
     later,
     real_config,
@@ -127,3 +130,57 @@ def test_an_overdue_message_expires_and_says_what_it_waited_for(make_app: MakeAp
     (row,) = rows(app)
     assert (row.state.value, row.reason) == ("expired", Reason.TOO_LATE)
     assert brevo.double.requests == []
+
+
+def test_advertising_waits_while_nobody_could_unsubscribe(make_app: MakeApp, brevo: Served) -> None:
+    elsewhere = real_config(brevo, base_url="https://api.brevo.example/v3", dpa_signed_at="2026-01-01")
+    config = elsewhere.replace('"2026-01-01"', "2026-01-01").replace(".example.com", "-testladen.de")
+    app = replace(
+        make_app(config=config, campaigns={"birthday": BIRTHDAY}),
+        provider=Brevo(base_url=brevo.url, api_key="x", senders=1),
+    )
+    add_birthdays(app, 2)
+    tick(app)
+    assert brevo.double.requests == []
+    assert [(row.state.value, row.reason) for row in rows(app)] == [("planned", Reason.NO_UNSUBSCRIBE_PAGE)] * 2
+    assert all(row.send_after > NOW for row in rows(app))
+
+
+def test_service_mails_wait_while_their_data_is_old(make_app: MakeApp, brevo: Served) -> None:
+    config = real_config(brevo) + '\n[rules]\ndata_fresh = "2 days"\n'
+    app = make_app(config=config, campaigns={"service": SERVICE, "birthday": BIRTHDAY})
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com", birthday=date(1990, 11, 23))
+        add_consent(session, anna)
+        add_service_item(session, anna, "Keller", NOW.date())
+        imports.end(
+            session, imports.begin(session, "service-items", "", "x.csv", later(-5 * 24 * 60)), imports.Counts()
+        )
+    tick(app)
+    found = {row.campaign: (row.state.value, row.reason) for row in rows(app)}
+    assert found == {"birthday": ("sent", None), "service": ("planned", Reason.STALE_DATA)}
+    with app.database.write() as session:
+        imports.end(session, imports.begin(session, "service-items", "", "y.csv", NOW), imports.Counts())
+    tick(app, later(61))
+    assert states(app) == {"sent": 2}
+
+
+def test_what_a_paused_campaign_did_not_send_says_so_when_it_expires(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 1)
+    with app.database.write() as session:
+        pauses.pause(session, pauses.ALL, NOW)
+    tick(app)
+    tick(app, later(5 * 24 * 60))
+    (row,) = rows(app)
+    assert (row.state.value, row.reason, row.detail) == ("expired", Reason.TOO_LATE, "campaign_off or paused")
+
+
+def test_the_minutes_that_are_over_are_not_kept(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo, max_per_minute=1), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 3)
+    for minute in range(3):
+        tick(app, later(minute))
+    with app.database.read() as session:
+        windows = set(session.connection().exec_driver_sql('SELECT "window" FROM budget').scalars())
+    assert windows == {"day:2026-11-23", "minute:2026-11-23T08:32"}
