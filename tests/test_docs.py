@@ -49,9 +49,13 @@ def test_every_kind_is_listed(kind: str) -> None:
     assert f"`{kind}`" in DOCS["campaigns.md"]
 
 
+def _variables() -> list[str]:
+    return DOCS["campaigns.md"].split("### Variables")[1].splitlines()
+
+
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_every_variable_is_listed_with_its_fields(name: str) -> None:
-    line = next(line for line in DOCS["campaigns.md"].splitlines() if line.startswith(f"| `{name}` |"))
+    line = next(line for line in _variables() if line.startswith(f"| `{name}` |"))
     assert [field for field in FIELDS[name] if f"`{field}`" not in line] == []
 
 
