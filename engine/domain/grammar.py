@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from fractions import Fraction
 
 from engine.domain import phrases
-from engine.domain.days import anchors, months_on
-from engine.domain.words import DayRange
 
 UNITS = ("hours", "days", "weeks", "months", "years")
 _LONGEST = {"hours": 8784, "days": 36500, "weeks": 5200, "months": 1200, "years": 100}
@@ -97,10 +96,6 @@ class Span:
         """Return the local day this long before `day`."""
         return self._moved(day, -self.amount)
 
-    def sources(self, days: DayRange) -> dict[date, date]:
-        """Return every day whose `after()` falls in `days`, with that due day."""
-        return anchors(days, self.after, self.before)
-
     def _moved(self, day: date, amount: int) -> date:
         if self.unit == "days":
             return day + timedelta(days=amount)
@@ -108,7 +103,7 @@ class Span:
             return day + timedelta(weeks=amount)
         if self.is_hours:
             raise ValueError(f"{self} counts from an instant, not from a day")
-        return months_on(day, amount * (12 if self.unit == "years" else 1))
+        return _months_on(day, amount * (12 if self.unit == "years" else 1))
 
     def words(self, language: str) -> str:
         """Say it: `3 Tage`, `1 year`."""
@@ -152,14 +147,6 @@ class When:
         if self.span is None:
             return anchor
         return self.span.before(anchor) if self.direction == "before" else self.span.after(anchor)
-
-    def sources(self, days: DayRange) -> dict[date, date]:
-        """Return every anchor day whose due day falls in `days`, with that due day."""
-        if self.span is None:
-            return {day: day for day in days}
-        if self.direction == "after":
-            return self.span.sources(days)
-        return anchors(days, self.span.before, self.span.after)
 
     def words(self, language: str) -> str:
         """Say it: `3 Tage vorher`, `on the day`."""
@@ -338,3 +325,9 @@ def _weekday(word: str, text: str) -> int:
         **_shown(text, '"Mon-Sat", "Mon,Wed,Fri"'),
         days=", ".join(phrases.SHORT_DAYS),
     )
+
+
+def _months_on(day: date, months: int) -> date:
+    """Return the same day of the month so many months on; a month that is too short ends on its last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.domain.grammar import EVERY_DAY, Cap, GrammarError, Span, UsualInterval, Weekdays, When, Window
-from engine.domain.words import DayRange
 
 unhurried = settings(deadline=None)
 days = st.dates(date(1990, 1, 1), date(2060, 12, 31))
@@ -43,40 +42,10 @@ def test_a_later_day_is_never_due_earlier(day: date, span: Span) -> None:
     assert span.before(day) <= span.before(day + timedelta(days=1))
 
 
-@unhurried
-@given(days, st.integers(0, 40), spans)
-def test_every_source_of_a_span_is_found_and_no_other(first: date, length: int, span: Span) -> None:
-    wanted = DayRange(first, first + timedelta(days=length))
-    found = span.sources(wanted)
-    assert all(span.after(anchor) == due and due in wanted for anchor, due in found.items())
-    around = DayRange(span.before(wanted.first) - timedelta(days=40), span.before(wanted.last) + timedelta(days=40))
-    assert set(found) == {anchor for anchor in around if span.after(anchor) in wanted}
-
-
-@unhurried
-@given(days, st.integers(0, 40), whens)
-def test_every_source_of_a_date_around_the_day_is_found_and_no_other(first: date, length: int, when: When) -> None:
-    wanted = DayRange(first, first + timedelta(days=length))
-    reach = timedelta(days=40) + timedelta(days=366 * 61)
-    found = when.sources(wanted)
-    assert all(when.due(anchor) == due and due in wanted for anchor, due in found.items())
-    nearby = [*found, first, first - reach, first + reach]
-    assert all((when.due(anchor) in wanted) == (anchor in found) for anchor in nearby)
-
-
-def test_nothing_is_due_in_an_empty_range() -> None:
-    nothing = DayRange(date(2026, 3, 2), date(2026, 3, 1))
-    assert Span.parse("3 days").sources(nothing) == {}
-    assert When.parse("on the day").sources(nothing) == {}
-
-
 def test_the_end_of_january_and_a_month_is_the_end_of_february() -> None:
     month = Span.parse("1 month")
     assert month.after(date(2027, 1, 31)) == date(2027, 2, 28)
     assert month.after(date(2028, 1, 31)) == date(2028, 2, 29)
-    assert month.sources(DayRange(date(2027, 2, 28), date(2027, 2, 28))) == {
-        date(2027, 1, day): date(2027, 2, 28) for day in (28, 29, 30, 31)
-    }
 
 
 def test_a_year_after_29_february_is_28_february() -> None:
