@@ -34,6 +34,7 @@ NOTICE_SECONDS = 3600
 WATCH_SECONDS = 2
 JUMP = timedelta(seconds=5)
 SHORT_WAIT = timedelta(minutes=10)
+NOTED_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
@@ -133,10 +134,12 @@ class Daemon:
 
     def _waits(self, now: datetime) -> bool:
         """Say whether the clock stands shortly before an instant already worked at: then waiting loses nothing."""
-        with self.app.database.write() as session:
+        with self.app.database.read() as session:
             standing = installation.find(session)
-            last = standing.last_tick_at if standing else None
-            installation.note_tick(session, now)
+        last = standing.last_tick_at if standing else None
+        if last is None or now - last > NOTED_EVERY:
+            with self.app.database.write() as session:
+                installation.note_tick(session, now)
         return last is not None and JUMP < last - now <= SHORT_WAIT
 
     # -- the main thread -------------------------------------------------------------------------------------------

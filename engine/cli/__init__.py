@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from engine import __version__
 from engine.cli.opening import Options
@@ -55,6 +56,12 @@ class Door(TyperGroup):
             raise typer.Exit(PIPE_CLOSED) from closed
         except TreuepostError as error:
             raise typer.Exit(_say(error, debug=_debug(ctx))) from error
+        except (typer.Exit, TyperException):
+            raise
+        except Exception as fault:
+            if _debug(ctx):
+                raise
+            raise typer.Exit(_say(_our_fault(fault), debug=False)) from fault
 
 
 def _say(error: TreuepostError, *, debug: bool) -> int:
@@ -65,6 +72,12 @@ def _say(error: TreuepostError, *, debug: bool) -> int:
         traceback.print_exc()
     show_error(error)
     return error.exit_code
+
+
+def _our_fault(fault: Exception) -> TreuepostError:
+    """Return a fault of the program as an error that says so."""
+    told = f"{type(fault).__name__}: {fault}"
+    return TreuepostError(f"This is a fault in Treuepost, not in your data: {told}", "--debug shows where it happened.")
 
 
 def _debug(ctx: typer.Context) -> bool:

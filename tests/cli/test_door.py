@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli.sentences import SENTENCES
+from engine.domain.words import Reason
+from engine.language import Language
 from tests.cli.typed import AT, lay_out, typed
 
 
@@ -88,3 +91,20 @@ def test_a_closed_pipe_is_quiet(home: Path) -> None:
         done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode != 0
     assert done.stderr == ""
+
+
+def test_a_fault_of_ours_is_owned_up_to_without_a_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("engine.app.assemble", fail)
+    result = typed(home, "plan")
+    assert result.exit_code == 1
+    assert "fault in Treuepost" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_every_reason_is_said_in_german() -> None:
+    said = Language("de")
+    assert set(SENTENCES) == set(Reason)
+    assert [text for text in SENTENCES.values() if said.gettext(text) == text] == []

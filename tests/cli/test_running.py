@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from engine.clock import system_clock
+from engine.domain.calendar import local_day
+from engine.store import database as doors
 from engine.store import ownership
 from engine.store.database import Database
-from tests.cli.typed import AT, document, lay_out, lines, typed
+from tests.brevo_double import BrevoDouble, serving
+from tests.cli.typed import AT, BIRTHDAY, document, lay_out, lines, typed
+from tests.conftest import CONFIG
+from tests.people import add_consent, add_customer
 
 
 @pytest.fixture
@@ -98,3 +105,55 @@ def test_send_test_reaches_me_and_nobodys_log(home: Path) -> None:
 @pytest.mark.parametrize(("who", "to", "code"), [("9", "me@example.com", 7), ("1", "not an address", 7)])
 def test_send_test_needs_somebody_to_be_and_somewhere_to_go(home: Path, who: str, to: str, code: int) -> None:
     assert typed(home, "send-test", "birthday", "--to", to, "--as", who).exit_code == code
+
+
+def through_brevo(folder: Path, url: str) -> Path:
+    """Make a shop that sends through Brevo, with a birthday on the present day."""
+    real = f'use = "brevo"\nbase_url = "{url}"\napi_key_file = "key"'
+    home = lay_out(
+        folder,
+        campaign=BIRTHDAY.replace("09:00-18:00", "00:00-23:59"),
+        config=CONFIG.replace('use = "outbox"', real),
+    )
+    (home / "key").write_text("xkeysib-1", encoding="utf-8")
+    (home / "key").chmod(0o600)
+    today = local_day(system_clock(), ZoneInfo("Europe/Berlin"))
+    database = Database(f"sqlite:///{home / 'store.db'}")
+    with database.write() as session:
+        dora = add_customer(session, "4", "dora@example.com", birth_md=today.month * 100 + today.day)
+        add_consent(session, dora)
+    database.close()
+    return home
+
+
+def test_refused_credentials_end_a_tick_with_6_and_lose_nothing(tmp_path: Path) -> None:
+    double = BrevoDouble(tmp_path / "book.jsonl", "unauthorized")
+    with serving(double) as url:
+        home = through_brevo(tmp_path / "laden", url)
+        result = typed(home, "tick")
+        assert result.exit_code == 6
+        assert "credentials" in result.stderr
+        assert [row["state"] for row in lines(home, "log", "customer:4")] == ["retrying"]
+        assert typed(home, "doctor").exit_code == 1
+
+        double.switch("accept")
+        assert typed(home, "resume", "--all").exit_code == 0
+    assert double.mails() == []
+
+
+def test_an_unreachable_provider_is_a_warning_and_the_mail_waits(tmp_path: Path) -> None:
+    home = through_brevo(tmp_path / "laden", "http://127.0.0.1:9")
+    result = typed(home, "tick")
+    assert result.exit_code == 0
+    assert [row["state"] for row in lines(home, "log", "customer:4")] == ["retrying"]
+    assert "nicht erreichbar" in typed(home, "doctor", "--online").stdout
+
+
+def test_a_store_somebody_holds_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "WAIT_SECONDS", 0)
+    database = Database(f"sqlite:///{home / 'store.db'}")
+    with database.write():
+        result = typed(home, "tick", "--at", AT)
+    database.close()
+    assert result.exit_code == 5
+    assert "held by another program" in result.stderr
