@@ -78,6 +78,7 @@ def _make(folder: Path, given: dict[str, object], *, interactive: bool, as_json:
     """Ask, lay the folder out, and tell what it may do today."""
     from engine.cli import starter
     from engine.cli.asking import ask
+    from engine.cli.truth import adopt
     from engine.language import LANGUAGES, Language
 
     language = str(given["language"])
@@ -87,6 +88,8 @@ def _make(folder: Path, given: dict[str, object], *, interactive: bool, as_json:
     _ = Language(language).gettext
     answers = ask(given, _, interactive=interactive)
     made = starter.lay_out(folder, answers, _)
+    if answers.customers:
+        adopt(folder / "config.toml", Path(answers.customers), _, err=as_json)
     if as_json:
         print_json({"folder": folder, "files": [str(path) for path in made]})
         return
@@ -118,4 +121,5 @@ def _tell_the_truth(folder: Path, answers: Answers, _: Translate) -> None:
     say(f"  cd {folder}")
     if not answers.customers:
         say("  treuepost import customers FILE")
+    say("  " + _("read campaigns/*.toml and switch on what you like: enabled = true"))
     say("  treuepost check\n  treuepost plan --days 7\n  treuepost run")

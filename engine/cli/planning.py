@@ -62,6 +62,8 @@ def show_forecast(app: App, forecast: Forecast, *, list_mails: bool = False, in_
     zone = app.config.shop.zone
     span = {"since": local_time(forecast.first, zone), "until": local_time(forecast.last, zone)}
     say(_("Plan from %(since)s to %(until)s", **span) + "\n")
+    if not any(campaign.enabled for campaign in app.campaigns):
+        say("  " + _("No campaign is switched on (enabled = true)."))
     for campaign in app.campaigns:
         lines = [line for line in forecast.lines if line.campaign == campaign.id]
         if campaign.enabled:

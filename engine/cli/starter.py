@@ -123,7 +123,7 @@ def config_text(answers: Answers, _: Translate) -> str:
         _provider(answers, _),
         _rules(_),
         _wording(answers),
-        _sources(answers, _),
+        _sources(answers),
         _owner(answers, _),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -182,15 +182,19 @@ def _wording(answers: Answers) -> str:
     return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\nkinds = [{kinds}]'
 
 
-def _sources(answers: Answers, _: Translate) -> str:
-    parts = []
-    if answers.customers:
-        parts.append(f'[source.customers]\nfrom = "file"\n{_line("file", answers.customers)}\nwhat = "customers"')
-    if answers.has_contracts and answers.contract_column:
-        columns = f'columns = {{ {json.dumps(answers.contract_column, ensure_ascii=False)} = "contract_ref" }}'
-        source = f'[source.service-items]\nfrom = "file"\nfile = "service-items.csv"\nwhat = "service-items"\n{columns}'
-        parts.append("\n".join(f"# {line}" for line in source.splitlines()))
-    return "\n\n".join(parts)
+def _sources(answers: Answers) -> str:
+    """Return how the list of service items will be read, once there is one."""
+    if not (answers.has_contracts and answers.contract_column):
+        return ""
+    column = json.dumps(answers.contract_column, ensure_ascii=False)
+    lines = (
+        "[source.service-items]",
+        'from = "file"',
+        'file = "service-items.csv"',
+        'what = "service-items"',
+        f'columns = {{ {column} = "contract_ref" }}',
+    )
+    return "\n".join(f"# {line}" for line in lines)
 
 
 def _line(key: str, value: str) -> str:
