@@ -33,7 +33,7 @@ class Lookup:
     def rows(self, session: Session, values: Sequence[object]) -> Iterator[sa.Row[*tuple[Any, ...]]]:
         """Yield the rows found for these values."""
         for start in range(0, len(values), CHUNK):
-            yield from self._found(session, list(values[start : start + CHUNK]))
+            yield from self._found(session, list(values[start : start + CHUNK])).all()
 
     def _found(self, session: Session, values: list[object]) -> sa.CursorResult[*tuple[Any, ...]]:
         if session.get_bind().dialect.name != "sqlite":

@@ -64,7 +64,11 @@ def with_defaults(table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> Sequenc
 
 
 def _encoded(encode: Encoder | None, values: list[Any]) -> Iterable[Any]:
-    return values if encode is None else map(encode, values)
+    if encode is None:
+        return values
+    # Most often one and the same object stands in every row, like the time of the import.
+    first, encoded = values[0], encode(values[0])
+    return [encoded if value is first else encode(value) for value in values]
 
 
 def _encoder(kind: sa.types.TypeEngine[Any]) -> Encoder | None:
