@@ -110,10 +110,7 @@ class Purchase(SQLModel, table=True):
 
 
 class ServiceItem(SQLModel, table=True):
-    """A thing at the customer's that needs service. `cycle` counts services; `due_on` is the next one's day.
-
-    `cycle_due_on` is the cycle's last known due day: it stays while `due_on` is empty.
-    """
+    """A thing that needs service. `cycle` counts services; `cycle_due_on` stays while `due_on` is empty."""
 
     __tablename__ = "service_item"
     __table_args__ = (sa.Index("ix_service_item_due", "due_on", **_where("due_on IS NOT NULL")),)
