@@ -18,7 +18,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from engine.domain.addresses import masked
 
 _ADDRESS = re.compile(r"[^\s@<>\"'`(),;:=\[\]{}|/\\]+(?:@|%40)[^\s@<>\"'`(),;:=\[\]{}|/\\]+", re.IGNORECASE)
-_CHATTY = ("apscheduler", "httpx", "httpcore", "alembic")
+_CHATTY = {
+    "apscheduler": logging.ERROR,  # that a long tick lets the next one pass is meant
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "alembic": logging.WARNING,
+}
 
 
 def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
@@ -34,8 +39,8 @@ def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, quiet in _CHATTY.items():
+        logging.getLogger(name).setLevel(max(level, quiet))
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
