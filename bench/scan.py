@@ -5,8 +5,6 @@ every due row fetched into Python. The limit beside it is a bare sqlite3 cursor 
 question, in the same run, alternately. Enrolment is measured apart, on a copy, with its commits.
 """
 
-# ruff: noqa: S608  (statements are put together from this file's own constants)
-
 from __future__ import annotations
 
 import argparse
