@@ -135,11 +135,12 @@ def _refusals(files: Files, due: Due) -> None:
 def _reason(email: str, history: dict[str, list[tuple[str, str]]]) -> str:
     if not email:
         return "no_address"
+    if not email.isascii():
+        return "unsendable_address"
     states = [state for _, state in sorted(history[email])]
     if "withdrawn" in states:
         return "withdrawn"
     if "confirmed" in states:
         return ""
-    if "requested" in states:
-        return "not_confirmed"
-    return "unproven" if "claimed" in states else "no_consent"
+    # A bare claim has no date: it counts from its import, which is later than the day that is played.
+    return "not_confirmed" if "requested" in states else "no_consent"

@@ -11,6 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from engine.cli import build
+
 ROOT = Path(__file__).parents[2]
 _pause = threading.Event()
 
@@ -34,6 +38,18 @@ def treuepost(home: Path, *words: str, code: int | None = 0, **env: str) -> subp
 def json_lines(home: Path, *words: str, **env: str) -> list[dict[str, Any]]:
     """Run a command with --json and return its lines."""
     return [json.loads(line) for line in treuepost(home, *words, "--json", **env).stdout.splitlines()]
+
+
+def within(home: Path, *words: str, codes: tuple[int, ...] = (0,)) -> str:
+    """Run one command within this process, where a story has hundreds of them, and return what it prints."""
+    done = CliRunner(env=environment()).invoke(build(), ["--config", str(home / "config.toml"), *words])
+    assert done.exit_code in codes, f"{words}: {done.exit_code}\n{done.output}\n{done.exception!r}"
+    return done.stdout
+
+
+def lines_within(home: Path, *words: str) -> list[dict[str, Any]]:
+    """Run one command with --json within this process and return its lines."""
+    return [json.loads(line) for line in within(home, *words, "--json").splitlines()]
 
 
 def start(home: Path, *words: str, log: Path, **env: str) -> subprocess.Popen[bytes]:

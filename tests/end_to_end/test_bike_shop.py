@@ -13,7 +13,7 @@ import pytest
 
 from tests.end_to_end import bike_shop
 from tests.end_to_end.bike_shop import Files
-from tests.end_to_end.command import json_lines, treuepost
+from tests.end_to_end.command import lines_within, within
 
 DAYS = [
     date(2016, 1, 4), date(2016, 2, 28), date(2016, 2, 29), date(2016, 3, 1), date(2016, 3, 27), date(2016, 5, 15),
@@ -118,12 +118,11 @@ def start_on(home: Path, day: date) -> None:
 
 def import_customers(home: Path, file: Path) -> dict[str, Any]:
     maps = [word for column in CUSTOMER_COLUMNS for word in ("--map", column)]
-    done = treuepost(
+    printed = within(
         home, "import", "customers", str(file), *maps, "--date-format", "M/D/YYYY", "--encoding", "latin-1",
-        "--tidy-names", "--yes", "--json", code=None,
+        "--tidy-names", "--yes", "--json", codes=(0, 3),
     )  # fmt: skip
-    assert done.returncode in {0, 3}, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
+    document: dict[str, Any] = json.loads(printed)
     return document
 
 
@@ -131,9 +130,7 @@ def import_rows(home: Path, what: str, rows: list[dict[str, str]]) -> dict[str, 
     if not rows:
         return {"refused": 0, "updated": 0}
     file = bike_shop.write(home / f"{what}.csv", rows)
-    done = treuepost(home, "import", what, str(file), "--yes", "--json", code=None)
-    assert done.returncode in {0, 3}, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
+    document: dict[str, Any] = json.loads(within(home, "import", what, str(file), "--yes", "--json", codes=(0, 3)))
     return document
 
 
@@ -182,34 +179,36 @@ def test_the_second_opinion_and_plan_and_tick_and_log_agree_on_every_day(
         now = bike_shop.opening(day)
         start_on(home, day)
         present = bike_shop.known_by(files, now)
-        for what, have, had in (
-            ("purchases", present.purchases, known.purchases),
-            ("service-items", present.items, known.items),
-            ("consents", present.consents, known.consents),
-        ):
-            import_rows(home, what, have[len(had) :] if what != "consents" else [r for r in have if r not in had])
+        import_rows(home, "purchases", _added(present.purchases, known.purchases))
+        import_rows(home, "service-items", _added(present.items, known.items))
+        import_rows(home, "consents", _added(present.consents, known.consents))
         known = present
         _agree(home, present, day, now.isoformat())
 
 
+def _added(present: bike_shop.Rows, known: bike_shop.Rows) -> bike_shop.Rows:
+    before = {id(row) for row in known}
+    return [row for row in present if id(row) not in before]
+
+
 def _agree(home: Path, present: Files, day: date, at: str) -> None:
     expected = bike_shop.due_on(present, day)
-    plan = json_lines(home, "plan", "--days", "1", "--at", at)
+    plan = lines_within(home, "plan", "--days", "1", "--at", at)
     assert people(plan) == {name: who for name, who in expected.people.items() if who}, f"plan on {day}"
-    treuepost(home, "tick", "--at", at)
-    rows = json_lines(home, "log", "--rehearsal", f"since:{day}", f"until:{day}")
+    within(home, "tick", "--at", at)
+    rows = lines_within(home, "log", "--rehearsal", f"since:{day}", f"until:{day}")
     assert people(rows) == people(plan), f"log on {day}"
     sent = {(row["campaign"], row["customer"]) for row in rows if row["state"] == "sent"}
     asked = {(name, customer) for name, who in expected.people.items() for customer in who}
     assert sent == asked - set(expected.refused), f"mails on {day}"
     reasons = {(row["campaign"], row["customer"]): row["reason"] for row in rows if row["state"] == "skipped"}
     assert {key: reasons[key] for key in expected.refused} == expected.refused, f"reasons on {day}"
-    treuepost(home, "tick", "--at", at)
-    assert len(json_lines(home, "log", "--rehearsal", f"since:{day}", f"until:{day}")) == len(rows), f"again on {day}"
+    within(home, "tick", "--at", at)
+    assert len(lines_within(home, "log", "--rehearsal", f"since:{day}", f"until:{day}")) == len(rows), f"again on {day}"
 
 
 def test_the_mails_greet_jon_and_not_in_capitals(home: Path) -> None:
-    treuepost(home, "import", "customers", str(_one_due_person(home)), "--yes")
+    within(home, "import", "customers", str(_one_due_person(home)), "--yes")
     mails = [path.read_text(encoding="utf-8") for path in (home / "outbox").glob("*.eml")]
     assert mails
     assert not any("JON" in mail for mail in mails)
