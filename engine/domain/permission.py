@@ -231,18 +231,19 @@ _NOTHING_SAID = Refused(Reason.NO_CONSENT)
 def _advertise(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) -> Permitted | Refused:
     if not facts.events and not facts.blocks:
         return _NOTHING_SAID
-    events = [event for event in facts.events if event.at <= now]
+    begun = [event for event in facts.events if event.at <= now]
     yes = max(
-        (event for event in events if _proves(event, kind, policy)),
+        (event for event in begun if _proves(event, kind, policy)),
         key=lambda event: (event.at, event.id),
         default=None,
     )
-    no = _standing_block(kind, [*facts.blocks, *_blocks_said(events)], yes, now)
+    # A "no" counts whatever its date says: a clock that differs or was set back must not let a mail through.
+    no = _standing_block(kind, [*facts.blocks, *_blocks_said(facts.events)], yes)
     if no is not None:
         return Refused(no.reason, f"since {_time(no.at)}")
     if yes is not None:
         return Permitted(Basis.CONSENT, f"consent:{yes.id}")
-    return _what_is_missing(kind, [event for event in events if event.own], policy)
+    return _what_is_missing(kind, [event for event in begun if event.own], policy)
 
 
 def _proves(event: ConsentFact, kind: str, policy: Policy) -> bool:
@@ -270,11 +271,9 @@ def withdrawal_scope(kinds: Iterable[str]) -> str:
     return ";".join(sorted(kinds)) or ADVERTISING
 
 
-def _standing_block(kind: str, blocks: Iterable[Block], yes: ConsentFact | None, now: datetime) -> Block | None:
+def _standing_block(kind: str, blocks: Iterable[Block], yes: ConsentFact | None) -> Block | None:
     """Return the "no" that no later proven "yes" to this kind has lifted; an objection before a withdrawal."""
-    standing = [
-        block for block in blocks if block.at <= now and block.covers(kind) and (yes is None or block.at >= yes.at)
-    ]
+    standing = [block for block in blocks if block.covers(kind) and (yes is None or block.at >= yes.at)]
     return max(standing, key=lambda block: (block.reason is not Reason.WITHDRAWN, block.at), default=None)
 
 

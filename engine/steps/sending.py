@@ -228,9 +228,9 @@ def _fail(run: _Run, row: MessageRow, carried: Sequence[MessageRow], error: Exce
 
 def _release(run: _Run, letters: Sequence[Letter]) -> tuple[list[Released], float]:
     """Write the intents, durably; return what may be called now, and since when."""
-    now = run.clock()
     ids = {row.id for letter in letters for row in (letter.one.row, *letter.one.carried)}
     with run.app.database.write() as session:
+        now = run.clock()  # read once the writer's place is ours: what was written before is not in our future
         released = release(session, run.app, letters, now=now, owner=run.owner)
         rest = [row for row in messages.by_ids(session, ids) if row.state is State.CLAIMED]
         give_back(session, rest, now=now, actor=run.owner, why="its mail was not released")
