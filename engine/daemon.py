@@ -32,6 +32,7 @@ RELOAD_SECONDS = 5
 CHECKPOINT_SECONDS = 300
 NOTICE_SECONDS = 3600
 WATCH_SECONDS = 2
+GRACE_SECONDS = 20
 JUMP = timedelta(seconds=5)
 SHORT_WAIT = timedelta(minutes=10)
 NOTED_EVERY = timedelta(minutes=1)
@@ -46,6 +47,8 @@ class Daemon:
         self.app = app
         self.stopping = threading.Event()
         self._wake = threading.Event()
+        self._rest = threading.Condition()
+        self._at_work: set[str] = set()
         self._reload_wanted = False
         self._fault: StoreError | None = None
         self._watch = reloading.Watch(app)
@@ -66,12 +69,22 @@ class Daemon:
             self._watch_over()
             systemd.notify("STOPPING=1")
             log.info("stopping", finishing="what is in flight")
-            self._scheduler.shutdown(wait=True)
+            left = self._finish()
             self.app.provider.close()
             self.app.database.checkpoint()
-            log.info("stopped")
+            log.info("stopped", unfinished=left)
+            if left and not self._fault:
+                os._exit(0)  # its transaction is rolled back, and the next start does it again
         if self._fault:
             raise self._fault
+
+    def _finish(self) -> list[str]:
+        """Wait for every call in flight; give other ticks a moment, and return those that would take longer."""
+        self._scheduler.shutdown(wait=False)
+        with self._rest:
+            self._rest.wait_for(lambda: "send" not in self._at_work)
+            self._rest.wait_for(lambda: not self._at_work, timeout=GRACE_SECONDS)
+            return sorted(self._at_work)
 
     def _schedule(self) -> None:
         for name, seconds, work in (
@@ -91,10 +104,16 @@ class Daemon:
         """Do one tick's work; whatever it raises is logged and the daemon lives on."""
         if self.stopping.is_set():
             return
+        with self._rest:
+            self._at_work.add(name)
         try:
             work(self.app.clock())
         except Exception as error:  # noqa: BLE001  (a fault in one tick must not stop the others)
             _complain(name, error)
+        finally:
+            with self._rest:
+                self._at_work.discard(name)
+                self._rest.notify_all()
 
     def _pull(self, now: datetime) -> None:
         for pulled in passing.pull_changed(self.app, now):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -170,3 +171,27 @@ def test_the_owner_is_told_of_a_source_that_cannot_be_read(make_app: MakeApp, tm
     with app.database.write() as session:
         session.add(ImportRun(what="customers", source="kunden", at=NOW - timedelta(hours=25), good=True))
     assert alarming.tell_owner(app, NOW) == ["source:kunden"]
+
+
+def test_a_stop_waits_for_calls_and_not_for_a_long_plan(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.daemon.GRACE_SECONDS", 0.05)
+    daemon = Daemon(app)
+    daemon._scheduler.start()
+    begun, end_send, end_plan = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def hold(until: threading.Event) -> Callable[[object], object]:
+        return lambda _now: (begun.release(), until.wait(30))
+
+    threads = [
+        threading.Thread(target=daemon._tick, args=("send", hold(end_send))),
+        threading.Thread(target=daemon._tick, args=("plan", hold(end_plan))),
+    ]
+    for thread in threads:
+        thread.start()
+        begun.acquire()
+    threading.Timer(0.2, end_send.set).start()
+    assert daemon._finish() == ["plan"]
+    assert end_send.is_set()
+    end_plan.set()
+    for thread in threads:
+        thread.join()
