@@ -96,6 +96,7 @@ def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
         "foreign_keys=ON",
         "secure_delete=ON",
         "wal_autocheckpoint=0",
+        "cache_size=-8000",  # KiB for each connection that needs it: a scan walks the same inner pages again and again
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
