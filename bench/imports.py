@@ -22,7 +22,7 @@ from statistics import median
 from uuid import UUID
 
 from engine.clock import stopwatch
-from engine.config import Config
+from engine.config.loading import Config
 from engine.keys import Keyring
 from engine.sources.options import ReadOptions
 from engine.sources.rows import PurchaseRow

@@ -19,10 +19,10 @@ from types import SimpleNamespace
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine.campaign_model import Campaign
-from engine.campaigns import load_campaigns
+from engine.campaigns.loading import load_campaigns
+from engine.campaigns.model import Campaign
 from engine.clock import stopwatch
-from engine.config import Config, load_config
+from engine.config.loading import Config, load_config
 from engine.rendering import samples
 from engine.rendering.assembling import shipped_folder
 from engine.rendering.context import FIELDS, MailContext, Record

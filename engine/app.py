@@ -14,10 +14,10 @@ from pathlib import Path
 from uuid import UUID
 
 from engine import providers
-from engine.campaign_model import Campaign
-from engine.campaigns import load_campaigns
+from engine.campaigns.loading import load_campaigns
+from engine.campaigns.model import Campaign
 from engine.clock import Clock
-from engine.config import Config, load_config
+from engine.config.loading import Config, load_config
 from engine.errors import StoreError
 from engine.keys import Keyring
 from engine.providers.contract import Provider

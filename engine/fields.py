@@ -1,7 +1,7 @@
 """The campaign language as pydantic fields: `after: SpanField` reads `"90 days"` and is a `Span` afterwards.
 
-For engine.triggers, engine.config and engine.campaign_model. Every alias takes the text of the file or a value that is
-read already; what the grammar refuses comes out of pydantic as a `value_error` whose `ctx["error"]` is the
+For the triggers, the config and the campaigns. Every alias takes the text of the file or a value that is read already;
+what the grammar refuses comes out of pydantic as a `value_error` whose `ctx["error"]` is the
 GrammarError.
 """
 

@@ -131,7 +131,7 @@ def make_app(tmp_path: Path, database_url: str) -> Iterator[MakeApp]:
     """Build a real shop folder and assemble the program in it, at an instant of the test's choosing."""
     from engine.app import assemble
     from engine.clock import stopped_at
-    from engine.config import load_config
+    from engine.config.loading import load_config
 
     made: list[App] = []
     home = tmp_path / "shop"

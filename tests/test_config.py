@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from engine.config import RESERVED, Config, examine_config, find_config, load_config
+from engine.config.loading import RESERVED, Config, examine_config, find_config, load_config
 from engine.domain.grammar import Cap, Span, Window
 from engine.errors import Finding, Invalid
-from engine.model_keys import fields_at, keys_of
+from engine.toml.model_keys import fields_at, keys_of
 
 ROOT = Path(__file__).parents[1]
 SMALL = '[shop]\nname = "Radhaus"\naddress = "Lindenallee 4"\nemail = "a@radhaus.shop"\nlanguage = "en"\n'

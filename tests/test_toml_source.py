@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.toml_source import TomlSource, nearest, shown_path, suggest
+from engine.toml.source import TomlSource, nearest, shown_path, suggest
 
 FILE = """id = "grüße"                 # Ü
 "straße nr" = { "größe" = [1, "zwölf"], tief.er = true }

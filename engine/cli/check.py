@@ -15,8 +15,8 @@ from engine.cli.output import print_json, say, show_error, show_finding
 from engine.errors import ConfigError, Finding, Invalid, StoreError
 
 if TYPE_CHECKING:
-    from engine.campaigns import Campaign
-    from engine.config import Config
+    from engine.campaigns.loading import Campaign
+    from engine.config.loading import Config
     from engine.steps.checking import Outlook
 
 _INVALID = 4
@@ -61,15 +61,15 @@ def check(
 
 
 def _config_file(ctx: typer.Context) -> Path:
-    from engine.config import find_config
+    from engine.config.loading import find_config
 
     return find_config(ctx.obj.config if isinstance(ctx.obj, Options) else None, os.environ)
 
 
 def examine(path: Path, at: str | None) -> Checked:
     """Look at the config, at every campaign, at every template, and at the store where there is one."""
-    from engine.campaigns import campaign_files, examine_campaigns
-    from engine.config import examine_config
+    from engine.campaigns.loading import campaign_files, examine_campaigns
+    from engine.config.loading import examine_config
 
     config, findings = examine_config(path, os.environ)
     if config is None:
@@ -131,7 +131,7 @@ def _tell(checked: Checked, *, verbose: bool) -> None:
 
 
 def _tell_campaign(campaign: Campaign, checked: Checked, code: str) -> None:
-    from engine.campaign_words import describe
+    from engine.campaigns.words import describe
     from engine.language import Language
 
     _ = Language(code).gettext
@@ -166,7 +166,7 @@ def _document(checked: Checked) -> dict[str, object]:
 
 
 def _campaign(campaign: Campaign, checked: Checked) -> dict[str, object]:
-    from engine.campaign_words import describe
+    from engine.campaigns.words import describe
 
     reached = _reached(campaign, checked)
     return {

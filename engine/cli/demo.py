@@ -68,7 +68,7 @@ def _open_shop(folder: Path, instant: datetime) -> App:
     from engine.app import assemble
     from engine.cli import demo_shop, starter
     from engine.clock import stopped_at
-    from engine.config import load_config
+    from engine.config.loading import load_config
 
     demo_shop.write(folder, instant.date())
     shutil.copytree(starter.shipped("templates"), folder / "templates")

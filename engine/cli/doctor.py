@@ -22,7 +22,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Look at config, secrets, store, clock, space and provider; end with 1 where something has failed."""
-    from engine import checkup
+    from engine.cli import checkup
     from engine.clock import system_clock
 
     config = read_config(ctx)

@@ -17,7 +17,7 @@ from engine.errors import NothingFound, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from engine.config import Config
+    from engine.config.loading import Config
     from engine.domain.log_query import LogQuery
     from engine.domain.words import Email
     from engine.store.database import Database

@@ -18,7 +18,7 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:  # heavy: only a command that needs them pays for them
     from engine.app import App, Premises
-    from engine.config import Config
+    from engine.config.loading import Config
     from engine.store.database import Database
 
 Translate = Callable[..., str]
@@ -34,7 +34,7 @@ class Options:
 
 def read_config(ctx: typer.Context) -> Config:
     """Find and read the config file."""
-    from engine.config import find_config, load_config
+    from engine.config.loading import find_config, load_config
 
     options = ctx.obj if isinstance(ctx.obj, Options) else Options()
     return load_config(find_config(options.config, os.environ), os.environ)

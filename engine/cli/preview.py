@@ -13,8 +13,8 @@ from engine.cli.opening import clock_at, opened, read_config, spoken
 from engine.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from engine.campaign_model import Campaign
-    from engine.config import Config
+    from engine.campaigns.model import Campaign
+    from engine.config.loading import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _for_nobody(config: Config, campaign_id: str, at: str | None) -> Iterator[Pr
 
 def _found(campaigns: tuple[Campaign, ...], campaign_id: str) -> Campaign:
     from engine.errors import NothingFound
-    from engine.toml_source import suggest
+    from engine.toml.source import suggest
 
     found = next((campaign for campaign in campaigns if campaign.id == campaign_id), None)
     if found is None:

@@ -13,7 +13,7 @@ from engine.errors import ConfigError, NothingFound, ProviderRefused, UsageError
 
 if TYPE_CHECKING:
     from engine.app import App
-    from engine.config import Config
+    from engine.config.loading import Config
     from engine.steps.passing import PassReport
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -89,8 +89,8 @@ def run(
     """Run the daemon: it plans, sends and watches the files until it is told to stop."""
     if workers > 1:
         raise UsageError("--workers above 1 is not in this version.", "One process sends; leave the flag out.")
-    from engine import logging_setup
-    from engine.daemon import Daemon
+    from engine.daemon import logging_setup
+    from engine.daemon.running import Daemon
 
     logging_setup.set_up()
     with opened(ctx) as app:
@@ -125,7 +125,7 @@ def resume(ctx: typer.Context, campaign: _Campaign = None, everything: _All = Fa
 def _meant(config: Config, campaign: str | None, *, everything: bool) -> str:
     """Return the campaign's id, or the word for all of them."""
     from engine.store.pauses import ALL
-    from engine.toml_source import suggest
+    from engine.toml.source import suggest
 
     names = _campaign_ids(config)
     there_are = f"There are: {', '.join(names)}."
@@ -140,7 +140,7 @@ def _meant(config: Config, campaign: str | None, *, everything: bool) -> str:
 
 def _campaign_ids(config: Config) -> list[str]:
     """Return the campaigns there are; none where a file is broken: the brake must work even then."""
-    from engine.campaigns import load_campaigns
+    from engine.campaigns.loading import load_campaigns
 
     try:
         return [campaign.id for campaign in load_campaigns(config.home / "campaigns", config)]

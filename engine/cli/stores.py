@@ -11,7 +11,7 @@ from engine.cli.opening import Translate, read_config, spoken
 from engine.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from engine.config import Config
+    from engine.config.loading import Config
     from engine.store.database import Database
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

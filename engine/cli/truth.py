@@ -21,7 +21,7 @@ def adopt(config_file: Path, customers: Path, _: Translate, *, err: bool = False
 def _adopt(config_file: Path, customers: Path, _: Translate, *, err: bool) -> None:
     """Look at the customer list, print which column is which, and keep that as [source.customers] in the config."""
     from engine.clock import system_clock
-    from engine.config import load_config
+    from engine.config.loading import load_config
     from engine.sources.files import read
     from engine.sources.mapping import Surroundings
     from engine.sources.options import ReadOptions
@@ -43,7 +43,7 @@ def tell(config_file: Path) -> None:
     from engine.app import assemble
     from engine.cli import reach
     from engine.clock import system_clock
-    from engine.config import load_config
+    from engine.config.loading import load_config
     from engine.steps import pulling
 
     now = system_clock()

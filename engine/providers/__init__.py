@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.config import Config
+    from engine.config.loading import Config
     from engine.providers.contract import Provider
 
 PROVIDERS = {

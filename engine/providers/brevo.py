@@ -9,7 +9,7 @@ from datetime import timedelta
 from email.header import Header
 from typing import Any
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.words import Accepted, Email, InDoubt, NotSent, Refused, Result
 from engine.providers.contract import calls_at_once
 from engine.providers.http import Answer, Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.words import Email, Result
 
 

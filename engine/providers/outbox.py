@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.words import Accepted, Email, NotSent, Result
 from engine.providers import mime
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from engine.clock import stopwatch
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.words import Accepted, Email, InDoubt, NotSent, Refused, Result
 from engine.providers import mime
 from engine.providers.contract import calls_at_once

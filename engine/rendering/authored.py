@@ -1,6 +1,6 @@
 """What the renderer needs to know of a campaign: the words its author wrote, step by step.
 
-`engine.campaigns` stands a floor above and reads the files; this is the shape it hands down.
+`engine.campaigns.loading` stands a floor above and reads the files; this is the shape it hands down.
 """
 
 from __future__ import annotations

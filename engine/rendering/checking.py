@@ -16,8 +16,8 @@ from jinja2 import nodes
 from engine.rendering.context import FIELDS, LISTS, NOT_YET, ONLY_IN
 from engine.rendering.environment import KNOWN_TESTS
 from engine.rendering.filters import filters
-from engine.toml_faults import Say, plainly
-from engine.toml_source import suggest
+from engine.toml.faults import Say, plainly
+from engine.toml.source import suggest
 
 KNOWN_FILTERS = tuple(filters("en", "EUR"))
 ENGINE_FIELDS = frozenset(

@@ -14,7 +14,7 @@ from engine.errors import Finding, TemplateError
 from engine.rendering.checking import Checker
 from engine.rendering.environment import URL_FILTER, AbsentValue, Sandbox
 from engine.rendering.masking import Revealed
-from engine.toml_faults import Say, plainly
+from engine.toml.faults import Say, plainly
 
 _LINK_START = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']?\s*$", re.IGNORECASE)
 _LINK = re.compile(r"(?:href|src|action|background)\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from markupsafe import escape
 
-from engine.config_sections import Shop
+from engine.config.sections import Shop
 from engine.domain.permission import is_advertising
 from engine.domain.words import Basis
 from engine.language import Language

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.errors import Finding, TemplateError
 from engine.language import Language
 from engine.rendering.assembling import Assembly, Folder

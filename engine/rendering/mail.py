@@ -8,7 +8,7 @@ from email.header import Header
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.permission import is_advertising
 from engine.domain.words import Email
 from engine.errors import TemplateError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from markupsafe import escape
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.errors import Finding, Invalid, NothingFound, TemplateError
 from engine.language import Language
 from engine.rendering.authored import CampaignText, StepText
@@ -23,7 +23,7 @@ from engine.rendering.footer import Footer
 from engine.rendering.greeting import greet
 from engine.rendering.loading import Letter, Loader
 from engine.rendering.samples import samples
-from engine.toml_faults import Say
+from engine.toml.faults import Say
 
 _GAPS = re.compile(r"\n\n\n+")
 _LONGEST_SUBJECT = 255

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain import addresses as forms
 from engine.keys import Keyring
 from engine.sources.rows import CustomerRow, PurchaseRow, ServiceItemRow

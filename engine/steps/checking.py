@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.campaigns import Campaign
+from engine.campaigns.loading import Campaign
 from engine.errors import Finding
 from engine.language import Language
 from engine.steps.reaching import Reach, reach, targets_of
 from engine.steps.subscribing import policy_of
 from engine.steps.suppressing import Shop
 from engine.store import scans
-from engine.toml_faults import Say
+from engine.toml.faults import Say
 
 
 @dataclass(frozen=True, slots=True)

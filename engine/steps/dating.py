@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlmodel import Session
 
-from engine.campaign_model import Campaign
-from engine.config import Config
+from engine.campaigns.model import Campaign
+from engine.config.loading import Config
 from engine.domain import scanning
 from engine.domain.calendar import local_day
 from engine.domain.scanning import Start

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from sqlmodel import Session
 
-from engine.campaign_model import Campaign
+from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.permission import Permitted, permit
 from engine.domain.scanning import first_chance
@@ -25,7 +25,7 @@ from engine.store.consents import permission_facts
 from engine.store.messages import MessageRow
 from engine.store.people import Person
 from engine.store.reports import Entry
-from engine.toml_source import suggest
+from engine.toml.source import suggest
 from engine.triggers.contract import Scope, timings
 
 HORIZON = 400

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from engine.campaigns import Campaign
-from engine.config import Config
+from engine.campaigns.loading import Campaign
+from engine.config.loading import Config
 from engine.domain.calendar import local_day
 from engine.domain.gates import Facts, Rules, decide
 from engine.domain.grammar import EVERY_DAY, Window

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlmodel import Session
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain import addresses as forms
 from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, ConsentState
 from engine.domain.words import Reason

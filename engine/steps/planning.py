@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from engine.campaign_model import Campaign
+from engine.campaigns.model import Campaign
 from engine.domain import scanning
 from engine.domain.calendar import local_day
 from engine.domain.identity import message_id

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.config_sections import Source
+from engine.config.sections import Source
 from engine.errors import NothingFound, StoreError, TreuepostError
 from engine.sources.options import ReadOptions
 from engine.steps.arriving import Asked, Progress, Shop, file_mark

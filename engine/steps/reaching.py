@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from engine.campaign_model import Campaign
+from engine.campaigns.model import Campaign
 from engine.domain.permission import Contract, PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
 from engine.steps.subscribing import policy_of
 from engine.steps.suppressing import Shop

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.addresses import exact, masked
 from engine.domain.permission import ADVERTISING, KINDS, ConsentState, Policy, withdrawal_scope
 from engine.domain.words import Reason

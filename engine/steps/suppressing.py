@@ -15,7 +15,7 @@ from typing import Protocol
 from email_validator import EmailNotValidError, validate_email
 from sqlmodel import Session
 
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.addresses import canonical, exact
 from engine.domain.permission import ADVERTISING, EVERYTHING, Block, is_advertising
 from engine.domain.words import Reason, State

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlmodel import Session
 
-from engine.campaign_model import Campaign
+from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.words import DayRange, Email, Result
 from engine.errors import NothingFound, UsageError
@@ -21,7 +21,7 @@ from engine.steps.gating import Shop
 from engine.store import enrolments, messages, people
 from engine.store.enrolments import Due, NewMessage, Plan
 from engine.store.people import Person
-from engine.toml_source import suggest
+from engine.toml.source import suggest
 from engine.triggers.contract import Scope, timings
 
 MARK = "[TEST]"

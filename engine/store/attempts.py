@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.words import Accepted, Email, InDoubt, NotSent, Refused, Result
+from engine.store.message_tables import Attempt, MessageBody
 from engine.store.messages import TABLE as MESSAGES
 from engine.store.messages import MessageRow
-from engine.store.tables import Attempt, MessageBody
 from engine.store.upsert import insert_new
 
 _ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]

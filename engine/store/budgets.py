@@ -9,7 +9,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.store.tables import Budget, ProviderStop
+from engine.store.message_tables import Budget, ProviderStop
 from engine.store.upsert import insert_new, put
 
 _TABLE: sa.Table = Budget.__table__  # type: ignore[attr-defined]

@@ -16,7 +16,8 @@ from sqlmodel import Session
 
 from engine.domain.words import OnDoubt, Reason, State
 from engine.store import messages
-from engine.store.tables import Customer, Enrolment, Message, MessageEvent, Purchase
+from engine.store.message_tables import Enrolment, Message, MessageEvent
+from engine.store.tables import Customer, Purchase
 from engine.store.upsert import change, chunks, insert_new
 
 ROWS_AT_ONCE = 500

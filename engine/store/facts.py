@@ -16,8 +16,9 @@ from sqlmodel import Session
 
 from engine.domain.permission import ConsentState
 from engine.domain.states import MAY_HAVE_LEFT, OPEN
+from engine.store.message_tables import Enrolment
 from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
-from engine.store.tables import Address, ConsentEvent, Customer, Enrolment, Purchase, ServiceItem, Visit
+from engine.store.tables import Address, ConsentEvent, Customer, Purchase, ServiceItem, Visit
 
 _ENROLMENT: sa.Table = Enrolment.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]

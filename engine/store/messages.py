@@ -17,7 +17,7 @@ from sqlmodel import Session
 
 from engine.domain.states import may_go
 from engine.domain.words import OnDoubt, Reason, State
-from engine.store.tables import Message, MessageEvent
+from engine.store.message_tables import Message, MessageEvent
 
 TABLE: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.store.tables import Pause
+from engine.store.message_tables import Pause
 from engine.store.upsert import insert_new
 
 ALL = "*"

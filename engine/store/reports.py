@@ -17,8 +17,9 @@ from sqlmodel import Session
 from engine.domain.addresses import exact
 from engine.domain.log_query import LogQuery
 from engine.domain.words import State
+from engine.store.message_tables import Attempt, Enrolment, Message, MessageBody, MessageEvent
 from engine.store.messages import WAITING
-from engine.store.tables import Address, Attempt, Customer, Enrolment, Message, MessageBody, MessageEvent
+from engine.store.tables import Address, Customer
 from engine.store.upsert import chunks
 
 PAGE = 500

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.scanning import Scanned
-from engine.store.tables import CampaignState, Customer, Scan
+from engine.store.message_tables import CampaignState, Scan
+from engine.store.tables import Customer
 from engine.store.upsert import insert_new, put
 
 _STATES: sa.Table = CampaignState.__table__  # type: ignore[attr-defined]

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from engine.domain.words import Basis, OnDoubt, Reason, State
-from engine.store.columns import Day, day, words
+from engine.domain.words import Reason
+from engine.store.columns import day, words
 
 
 def _key() -> Any:
@@ -183,165 +183,6 @@ class Suppression(SQLModel, table=True):
     removed_at: datetime | None = None
 
 
-class CampaignState(SQLModel, table=True):
-    """What the store knows of a campaign file, per mode: since when it is on, and when its trigger changed."""
-
-    __tablename__ = "campaign_state"
-    campaign: str = Field(primary_key=True)
-    rehearsal: bool = Field(primary_key=True)
-    enabled: bool = True
-    enabled_on: date = day()
-    trigger_hash: str = ""
-    edited_on: date | None = day()
-    seen_at: datetime
-
-
-class Scan(SQLModel, table=True):
-    """How far a campaign has been planned, per time zone and mode."""
-
-    campaign: str = Field(primary_key=True)
-    zone: str = Field(primary_key=True)
-    rehearsal: bool = Field(primary_key=True)
-    last_day: date = day()
-    window_day: date = day()
-    data_version: int = 0
-
-
-class Pause(SQLModel, table=True):
-    """A campaign the owner has paused; campaign `*` is all of them."""
-
-    campaign: str = Field(primary_key=True)
-    at: datetime
-
-
-class Enrolment(SQLModel, table=True):
-    """One customer, one campaign, one occasion: the row that makes "once" true."""
-
-    __table_args__ = (sa.UniqueConstraint("campaign", "customer_uid", "occasion", "rehearsal"),)
-    id: int | None = _key()
-    campaign: str
-    customer_id: int = Field(foreign_key="customer.id", index=True)
-    customer_uid: str
-    occasion: str
-    rehearsal: bool
-    purchase_id: int | None = Field(default=None, foreign_key="purchase.id")
-    service_item_id: int | None = Field(default=None, foreign_key="service_item.id")
-    created_at: datetime
-
-
-class Message(SQLModel, table=True):
-    """One mail to one address: its way, its reasons and its evidence. `message_id` is its public name."""
-
-    __table_args__ = (
-        sa.Index("ix_message_queue", "send_after", "id", **_where("state IN ('planned', 'retrying')")),
-        sa.Index("ix_message_open", "state", **_where("state IN ('claimed', 'sending', 'in_doubt', 'held')")),
-        sa.Index("ix_message_address", "address_id", "sent_at"),
-        sa.Index("ix_message_campaign", "campaign", "planned_at"),
-        sa.UniqueConstraint("enrolment_id", "step"),
-    )
-    id: int | None = _key()
-    message_id: str = Field(unique=True)
-    enrolment_id: int = Field(foreign_key="enrolment.id")
-    customer_id: int = Field(foreign_key="customer.id", index=True)
-    address_id: int | None = Field(default=None, foreign_key="address.id")
-    campaign: str
-    step: str
-    step_index: int = 0
-    kind: str
-    on_doubt: OnDoubt = Field(sa_type=words(OnDoubt))
-    rehearsal: bool
-    due: date = day()
-    send_after: datetime
-    expires_at: datetime
-    planned_at: datetime
-    state: State = Field(default=State.PLANNED, sa_type=words(State))
-    reason: Reason | None = Field(default=None, sa_type=words(Reason), nullable=True)
-    detail: str = ""
-    basis: Basis | None = Field(default=None, sa_type=words(Basis), nullable=True)
-    evidence: str = ""
-    carried_by: int | None = Field(default=None, foreign_key="message.id")
-    language: str = ""
-    campaign_hash: str = ""
-    template_hash: str = ""
-    owner: str = ""
-    fence: int = 0
-    attempts: int = 0
-    first_call_at: datetime | None = None
-    sent_at: datetime | None = None
-    provider: str = ""
-    provider_id: str = ""
-    subject: str = ""
-
-
-class MessageBody(SQLModel, table=True):
-    """The frozen bytes of a released mail: what every attempt sends, and what `log show` prints."""
-
-    __tablename__ = "message_body"
-    message: int = Field(primary_key=True, foreign_key="message.id")
-    sender: str
-    sender_name: str
-    reply_to: str
-    recipient: str
-    recipient_name: str
-    subject: str
-    html: str
-    text: str
-    headers: str
-    sha256: str
-    frozen_at: datetime
-
-
-class MessageEvent(SQLModel, table=True):
-    """Every step a message has taken, with actor and reason. Append-only."""
-
-    __tablename__ = "message_event"
-    id: int | None = _key()
-    message: int = Field(foreign_key="message.id", index=True)
-    at: datetime
-    before: str = ""
-    after: str
-    actor: str
-    reason: str = ""
-    detail: str = ""
-    fence: int = 0
-
-
-class Attempt(SQLModel, table=True):
-    """One call to the provider, written before it is made and closed with its result."""
-
-    __table_args__ = (sa.UniqueConstraint("message", "fence"),)
-    id: int | None = _key()
-    message: int = Field(foreign_key="message.id", index=True)
-    number: int
-    fence: int
-    provider: str
-    sha256: str
-    started_at: datetime
-    finished_at: datetime | None = None
-    result: str = ""
-    provider_id: str = ""
-    detail: str = ""
-
-
-class Budget(SQLModel, table=True):
-    """How many mails one window of one provider has used: the minute's rate and the day's budget."""
-
-    provider: str = Field(primary_key=True)
-    window: str = Field(primary_key=True)
-    taken: int = 0
-
-
-class ProviderStop(SQLModel, table=True):
-    """A provider whose account refuses us: nothing is claimed for it until `until`."""
-
-    __tablename__ = "provider_stop"
-    provider: str = Field(primary_key=True)
-    at: datetime
-    until: datetime
-    detail: str = ""
-    credentials: bool = False
-
-
 class ImportRun(SQLModel, table=True):
     """One import of one file: what it read and what came of it. `what` is customers, purchases and so on."""
 
@@ -359,12 +200,3 @@ class ImportRun(SQLModel, table=True):
     unchanged: int = 0
     refused: int = 0
     detail: str = ""
-
-
-class OwnerNotice(SQLModel, table=True):
-    """A mail the owner was sent about the daemon itself, so that one trouble is told once a day."""
-
-    __tablename__ = "owner_notice"
-    topic: str = Field(primary_key=True)
-    on: date = Field(primary_key=True, sa_type=Day)
-    at: datetime

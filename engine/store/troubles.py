@@ -7,7 +7,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.store.tables import Attempt, ImportRun, OwnerNotice
+from engine.store.message_tables import Attempt, OwnerNotice
+from engine.store.tables import ImportRun
 from engine.store.upsert import insert_new
 
 _ATTEMPT: sa.Table = Attempt.__table__  # type: ignore[attr-defined]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.campaigns import Campaign, examine_campaigns
-from engine.config import Config
-from engine.config_sections import Shop
+from engine.campaigns.loading import Campaign, examine_campaigns
+from engine.config.loading import Config
+from engine.config.sections import Shop
 from engine.errors import Finding
 
 MESSAGE = '[message]\nsubject = "Hallo"\nbody = "Guten Tag"\n'

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import examine_config
+from engine.config.loading import examine_config
 from tests.campaigns.files import SERVICE, examine
 from tests.campaigns.test_campaigns import FULL
 

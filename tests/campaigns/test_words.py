@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.campaign_words import describe
+from engine.campaigns.words import describe
 from tests.campaigns.files import MESSAGE, SERVICE, examine
 from tests.campaigns.test_campaigns import FULL
 

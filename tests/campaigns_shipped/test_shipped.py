@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.campaign_model import Campaign, Step
-from engine.campaigns import load_campaigns
-from engine.config import Config, load_config
+from engine.campaigns.loading import load_campaigns
+from engine.campaigns.model import Campaign, Step
+from engine.config.loading import Config, load_config
 from engine.rendering import samples
 from engine.rendering.context import CustomerView, ItemView, MailContext, OccasionView, PurchaseView
 from engine.rendering.renderer import Rendered, Renderer

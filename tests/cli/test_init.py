@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli import build
-from engine.config import load_config
+from engine.config.loading import load_config
 from tests.cli.typed import lines, typed
 
 ANSWERS = [

@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 import structlog
 
-from engine import logging_setup
 from engine.app import App
 from engine.clock import stopped_at
-from engine.daemon import Daemon
-from engine.reloading import Watch, marks
+from engine.daemon import logging_setup
+from engine.daemon.reloading import Watch, marks
+from engine.daemon.running import Daemon
 from engine.steps import alarming
 from engine.store import installation
-from engine.store.tables import Attempt, ImportRun
+from engine.store.message_tables import Attempt
+from engine.store.tables import ImportRun
 from tests.cli.typed import BIRTHDAY
 from tests.conftest import MakeApp
 from tests.people import NOW, add_customer
@@ -174,7 +175,7 @@ def test_the_owner_is_told_of_a_source_that_cannot_be_read(make_app: MakeApp, tm
 
 
 def test_a_stop_waits_for_calls_and_not_for_a_long_plan(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.daemon.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("engine.daemon.running.GRACE_SECONDS", 0.05)
     daemon = Daemon(app)
     daemon._scheduler.start()
     begun, end_send, end_plan = threading.Semaphore(0), threading.Event(), threading.Event()

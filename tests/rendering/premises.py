@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.campaign_model import Campaign
-from engine.campaigns import load_campaigns
-from engine.config import Config, load_config
+from engine.campaigns.loading import load_campaigns
+from engine.campaigns.model import Campaign
+from engine.config.loading import Config, load_config
 from engine.rendering import samples
 from engine.rendering.context import MailContext
 from engine.rendering.renderer import Rendered, Renderer

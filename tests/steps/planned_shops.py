@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from engine.campaign_model import Campaign
-from engine.campaigns import load_campaigns
-from engine.config import Config, load_config
+from engine.campaigns.loading import load_campaigns
+from engine.campaigns.model import Campaign
+from engine.config.loading import Config, load_config
 from engine.steps import planning
 from engine.store import installation
 from engine.store.database import Database
-from engine.store.tables import Customer, Enrolment, Message, MessageEvent
+from engine.store.message_tables import Enrolment, Message, MessageEvent
+from engine.store.tables import Customer
 from tests.conftest import CONFIG, WORDING
 from tests.people import INSTALLATION, NOW
 

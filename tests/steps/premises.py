@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.app import Premises
-from engine.config import load_config
+from engine.config.loading import load_config
 from engine.keys import Keyring
 from engine.store import installation, suppressions
 from engine.store.database import Database

@@ -13,7 +13,7 @@ from engine.clock import stopped_at
 from engine.domain.words import State
 from engine.steps import planning, sending
 from engine.steps.sending import SendReport
-from engine.store.tables import Attempt, Message, MessageBody, MessageEvent
+from engine.store.message_tables import Attempt, Message, MessageBody, MessageEvent
 from tests.conftest import CONFIG
 from tests.people import NOW, add_consent, add_customer
 from tests.providers.conftest import Served

@@ -10,7 +10,7 @@ from engine.domain.identity import message_id
 from engine.steps import planning
 from engine.store import installation
 from engine.store.database import Database
-from engine.store.tables import Enrolment, Message
+from engine.store.message_tables import Enrolment, Message
 from tests.people import INSTALLATION, add_customer, add_purchase, add_service_item
 from tests.steps.planned_shops import campaign, events, morning, open_shop
 from tests.triggers.asking import count

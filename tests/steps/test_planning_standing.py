@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from engine.steps import planning
 from engine.store.database import Database
-from engine.store.tables import Customer, Message, Purchase, ServiceItem
+from engine.store.message_tables import Message
+from engine.store.tables import Customer, Purchase, ServiceItem
 from tests.people import add_customer, add_purchase, add_service_item
 from tests.steps.planned_shops import PlannedShop, campaign, morning, open_shop
 

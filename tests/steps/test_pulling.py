@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.app import Premises
-from engine.config import load_config
+from engine.config.loading import load_config
 from engine.errors import NothingFound
 from engine.steps.pulling import changed_sources, pull
 from engine.store import imports

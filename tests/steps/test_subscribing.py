@@ -21,8 +21,9 @@ from engine.steps.subscribing import Hearsay
 from engine.store import addresses
 from engine.store.consents import NewConsent, permission_facts
 from engine.store.database import Database
+from engine.store.message_tables import Enrolment, Message, MessageEvent
 from engine.store.suppression_log import SuppressionLog
-from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Enrolment, Message, MessageEvent
+from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress
 from tests.people import NOW, add_address, add_consent, add_customer
 from tests.steps.premises import open_shop
 

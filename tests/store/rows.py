@@ -11,8 +11,9 @@ from sqlmodel import Session
 
 from engine.domain.words import OnDoubt, State
 from engine.store import messages
+from engine.store.message_tables import Enrolment
 from engine.store.messages import MessageRow
-from engine.store.tables import Customer, Enrolment
+from engine.store.tables import Customer
 from tests.people import NOW, add_customer
 
 _TABLE: sa.Table = messages.TABLE

@@ -17,7 +17,8 @@ from engine.domain.words import State
 from engine.errors import SchemaMismatch, StoreBusy, StoreError
 from engine.store import schema
 from engine.store.database import Database
-from engine.store.tables import Customer, Enrolment, Message
+from engine.store.message_tables import Enrolment, Message
+from engine.store.tables import Customer
 from tests.people import NOW, add_consent, add_customer
 
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from engine.domain.words import Reason, State
 from engine.store import messages
 from engine.store.database import Database
+from engine.store.message_tables import MessageEvent
 from engine.store.messages import ForbiddenMove, Move
-from engine.store.tables import MessageEvent
 from tests.people import NOW, add_customer
 from tests.store.rows import add_messages, row_of
 

@@ -13,7 +13,8 @@ from engine.domain.words import Basis, OnDoubt, Reason, State
 from engine.errors import UsageError
 from engine.store import reports
 from engine.store.database import Database
-from engine.store.tables import Customer, Enrolment, Message, MessageEvent
+from engine.store.message_tables import Enrolment, Message, MessageEvent
+from engine.store.tables import Customer
 from tests.people import NOW, add_customer
 
 BERLIN = ZoneInfo("Europe/Berlin")

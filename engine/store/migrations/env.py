@@ -3,9 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import engine.store.tables
+from engine.store import message_tables, tables
 
-assert engine.store.tables.Message.__tablename__ == "message"  # the import fills SQLModel.metadata  # noqa: S101
+TABLES = (tables, message_tables)  # importing them fills SQLModel.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -103,10 +103,7 @@ def _customer_second() -> tuple[sa.schema.SchemaItem, ...]:
         sa.Column("usual_days", sa.Integer(), nullable=True),
         sa.Column("not_in_source", sa.Boolean(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["address.id"],
-        ),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("customer_id"),
         sa.UniqueConstraint("uid"),
@@ -155,10 +152,7 @@ def _suppression() -> None:
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("address_id", sa.Integer(), nullable=True),
         sa.Column("removed_at", UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["address.id"],
-        ),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("exact_hash", "reason", "scope", "at"),
     )
@@ -182,14 +176,8 @@ def _consent_event() -> None:
         sa.Column("proof", sa.String(), nullable=False),
         sa.Column("proven", sa.Boolean(), nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["address.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"]),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("fingerprint"),
     )
@@ -202,14 +190,8 @@ def _customer_address() -> None:
         "customer_address",
         sa.Column("customer_id", sa.Integer(), nullable=False),
         sa.Column("address_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["address.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"]),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("customer_id", "address_id"),
     )
     op.create_index(op.f("ix_customer_address_address_id"), "customer_address", ["address_id"], unique=False)
@@ -232,10 +214,7 @@ def _purchase() -> None:
         sa.Column("notice", sa.String(), nullable=False),
         sa.Column("notice_shown_at", UTCDateTime(), nullable=True),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("purchase_id"),
     )
@@ -277,10 +256,7 @@ def _service_item() -> None:
         sa.Column("cycle_due_on", Day(), nullable=True),
         sa.Column("cycle", sa.Integer(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("service_item_id"),
     )
@@ -305,10 +281,7 @@ def _visit() -> None:
         sa.Column("next_service_on", Day(), nullable=True),
         sa.Column("report_url", sa.String(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["service_item_id"],
-            ["service_item.id"],
-        ),
+        sa.ForeignKeyConstraint(["service_item_id"], ["service_item.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("visit_id"),
     )

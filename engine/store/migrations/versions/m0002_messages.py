@@ -105,18 +105,9 @@ def _enrolment() -> None:
         sa.Column("purchase_id", sa.Integer(), nullable=True),
         sa.Column("service_item_id", sa.Integer(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["purchase_id"],
-            ["purchase.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["service_item_id"],
-            ["service_item.id"],
-        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["purchase_id"], ["purchase.id"]),
+        sa.ForeignKeyConstraint(["service_item_id"], ["service_item.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("campaign", "customer_uid", "occasion", "rehearsal"),
     )
@@ -167,22 +158,10 @@ def _message_sending() -> tuple[sa.schema.SchemaItem, ...]:
         sa.Column("provider", sa.String(), nullable=False),
         sa.Column("provider_id", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["address_id"],
-            ["address.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["carried_by"],
-            ["message.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["enrolment_id"],
-            ["enrolment.id"],
-        ),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"]),
+        sa.ForeignKeyConstraint(["carried_by"], ["message.id"]),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("enrolment_id", "step"),
         sa.UniqueConstraint("message_id"),
@@ -226,10 +205,7 @@ def _attempt() -> None:
         sa.Column("result", sa.String(), nullable=False),
         sa.Column("provider_id", sa.String(), nullable=False),
         sa.Column("detail", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["message"],
-            ["message.id"],
-        ),
+        sa.ForeignKeyConstraint(["message"], ["message.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message", "fence"),
     )
@@ -251,10 +227,7 @@ def _message_body() -> None:
         sa.Column("headers", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("frozen_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["message"],
-            ["message.id"],
-        ),
+        sa.ForeignKeyConstraint(["message"], ["message.id"]),
         sa.PrimaryKeyConstraint("message"),
     )
 
@@ -271,10 +244,7 @@ def _message_event() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["message"],
-            ["message.id"],
-        ),
+        sa.ForeignKeyConstraint(["message"], ["message.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_message_event_message"), "message_event", ["message"], unique=False)

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine.app import KEY_FILE, read_campaigns
-from engine.config import Config
+from engine.config.loading import Config
 from engine.errors import Invalid, TreuepostError
 from engine.store import backups, budgets, installation, schema, soundness
 from engine.store.database import Database

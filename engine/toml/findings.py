@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails
 from engine.domain.grammar import GrammarError, quoted
 from engine.domain.permission import KINDS
 from engine.errors import Finding
-from engine.mistakes import describe
-from engine.model_keys import fields_at, tables_with
-from engine.toml_faults import Loc, Say
-from engine.toml_source import TomlSource, nearest, suggest
+from engine.toml.faults import Loc, Say
+from engine.toml.mistakes import describe
+from engine.toml.model_keys import fields_at, tables_with
+from engine.toml.source import TomlSource, nearest, suggest
 
 
 @dataclass(frozen=True, slots=True)

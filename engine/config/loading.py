@@ -11,13 +11,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from engine.config_checks import check_config
-from engine.config_sections import Config, Store
-from engine.environment import PREFIX, overlay
+from engine.config.checks import check_config
+from engine.config.environment import PREFIX, overlay
+from engine.config.sections import Config, Store
 from engine.errors import Finding, Invalid
-from engine.findings import Reader, find_mistakes
 from engine.language import Language
-from engine.toml_source import TomlSource, shown_path
+from engine.toml.findings import Reader, find_mistakes
+from engine.toml.source import TomlSource, shown_path
 
 __all__ = ["Config", "examine_config", "find_config", "load_config"]
 

@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 
 from engine.domain.grammar import quoted
 from engine.domain.permission import KINDS
-from engine.toml_faults import Say
-from engine.toml_source import suggest
+from engine.toml.faults import Say
+from engine.toml.source import suggest
 
 Described = tuple[str, str, str]
 """Code, message, help."""

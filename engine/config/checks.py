@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from engine.config_sections import LOOPBACK, Config, ProviderSection
+from engine.config.sections import LOOPBACK, Config, ProviderSection
 from engine.errors import Finding
-from engine.toml_faults import Say
-from engine.toml_source import TomlSource
+from engine.toml.faults import Say
+from engine.toml.source import TomlSource
 
 EXAMPLE = re.compile(
     r"(?i)CHANGE_?ME|BITTE[_ ]ÄNDERN|[@./]example\.(?:com|org|net)\b|\.example\b|Musterstra(?:ß|ss)e|Mustermann"

@@ -17,9 +17,9 @@ from types import FrameType
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from engine import reloading, systemd
 from engine.app import App
 from engine.clock import stopwatch
+from engine.daemon import reloading, systemd
 from engine.errors import StoreError, TreuepostError
 from engine.steps import alarming, passing, planning, recovering
 from engine.store import installation, ownership

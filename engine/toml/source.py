@@ -17,7 +17,7 @@ from tree_sitter import Language as Syntax
 from tree_sitter import Node, Parser
 
 from engine.errors import Finding, Invalid
-from engine.toml_faults import Loc, Place, Repeat, Say, explain_fault, plainly, visible
+from engine.toml.faults import Loc, Place, Repeat, Say, explain_fault, plainly, visible
 
 _START: Place = (1, 1, 1)
 _LARGEST = 1_000_000

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from engine.campaign_checks import check_campaign
-from engine.campaign_model import (
+from engine.campaigns.checks import check_campaign
+from engine.campaigns.model import (
     ANY_LANGUAGE,
     ONLY_STEP,
     Button,
@@ -27,13 +27,13 @@ from engine.campaign_model import (
     Step,
     texts_of,
 )
-from engine.config import Config
+from engine.config.loading import Config
 from engine.domain.words import OnDoubt
 from engine.errors import Finding, Invalid
-from engine.findings import Reader, find_mistakes
 from engine.language import Language
-from engine.toml_faults import Say
-from engine.toml_source import TomlSource, shown_path
+from engine.toml.faults import Say
+from engine.toml.findings import Reader, find_mistakes
+from engine.toml.source import TomlSource, shown_path
 
 __all__ = ["Campaign", "MessageText", "Step", "campaign_files", "examine_campaigns", "load_campaigns", "read_campaign"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from engine.campaign_model import AnyTrigger, Audience, Campaign, Start, Step
+from engine.campaigns.model import AnyTrigger, Audience, Campaign, Start, Step
 from engine.domain.permission import is_advertising
 from engine.domain.words import OnDoubt
 from engine.language import Language

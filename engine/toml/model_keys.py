@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from engine.toml_faults import Loc
+from engine.toml.faults import Loc
 
 
 def fields_at(model: type[BaseModel], loc: Loc) -> list[str]:

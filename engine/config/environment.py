@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from engine.errors import Finding
-from engine.toml_faults import Say
-from engine.toml_source import TomlSource
+from engine.toml.faults import Say
+from engine.toml.source import TomlSource
 
 PREFIX = "TREUEPOST_"
 _CREDENTIAL = "provider_api_key"

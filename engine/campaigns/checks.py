@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
-from engine.campaign_model import ANY_LANGUAGE, CampaignFile, MessageTable, StepTable, texts_of
+from engine.campaigns.model import ANY_LANGUAGE, CampaignFile, MessageTable, StepTable, texts_of
 from engine.domain.grammar import When
 from engine.domain.permission import is_advertising
 from engine.errors import Finding
-from engine.toml_faults import Loc, Say
-from engine.toml_source import TomlSource
+from engine.toml.faults import Loc, Say
+from engine.toml.source import TomlSource
 from engine.triggers.contract import timings
 
 _CONSENT_ONLY = frozenset({"birthday", "seasonal_greeting", "abandoned_cart", "consent_refresh"})

@@ -1,0 +1,1 @@
+"""DOOR: the daemon. Ticks, signals, graceful stop, reload, systemd."""

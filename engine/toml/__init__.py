@@ -1,0 +1,1 @@
+"""Reads TOML with the place of everything in it, and says what is wrong at file:line:column."""
