@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from engine.cli.opening import Translate, opened_store, spoken
 from engine.cli.output import local_time, print_json, print_json_line, say, shown
+from engine.domain.words import Basis
 from engine.errors import NothingFound, UsageError
 
 if TYPE_CHECKING:
@@ -122,24 +123,32 @@ def as_line(entry: Entry) -> dict[str, object]:
 
 
 def _print_lines(entries: Iterator[Entry], config: Config, *, in_full: bool) -> None:
+    from engine.cli.sentences import sentence, state_word
+
     _ = spoken(config)
     for count, entry in enumerate(entries):
         if count == 0:
-            say(f"{_('when'):<16}  {_('to'):<24}  {_('campaign'):<16}  {_('state'):<9}  {_('reason / subject')}")
+            say(f"{_('when'):<16}  {_('to'):<24}  {_('campaign'):<16}  {_('state'):<14}  {_('reason / subject')}")
         when = local_time(entry.sent_at or entry.send_after, config.shop.zone)
         to = shown(entry.email, in_full=in_full)
-        why = entry.reason or entry.subject
-        say(f"{when:<16}  {to:<24}  {entry.campaign:<16}  {entry.state:<9}  {why}")
+        why = sentence(entry.reason, _) if entry.reason else entry.subject
+        say(f"{when:<16}  {to:<24}  {entry.campaign:<16}  {state_word(entry.state, _):<14}  {why}")
 
 
 def _print_tally(database: Database, query: LogQuery, config: Config, *, err: bool = True) -> None:
+    from engine.cli.sentences import state_word
     from engine.store import reports
 
     _ = spoken(config)
     with database.read() as session:
         tally = reports.tally(session, query)
-    states = [f"{count} {state}" for state, count in sorted(tally.states.items(), key=lambda pair: -pair[1])]
-    say(" · ".join([_("%(count)s messages", count=tally.total), *states]), err=err)
+    states = [
+        f"{count} {state_word(state, _)}" for state, count in sorted(tally.states.items(), key=lambda pair: -pair[1])
+    ]
+    say(
+        " · ".join([_("%(count)s message" if tally.total == 1 else "%(count)s messages", count=tally.total), *states]),
+        err=err,
+    )
     if config.rehearsal and not query.rehearsal:
         say(_("This shop is rehearsing: `treuepost log --rehearsal` shows the mails nobody got."), err=err)
 
@@ -197,6 +206,8 @@ def _write(content: bytes) -> None:
 
 
 def _print_entry(entry: Entry, mail: Email | None, config: Config, *, in_full: bool) -> None:
+    from engine.cli.sentences import sentence, state_word
+
     _ = spoken(config)
     facts = _facts(entry, _, shown(entry.email, in_full=in_full))
     width = max(map(len, facts))
@@ -206,20 +217,26 @@ def _print_entry(entry: Entry, mail: Email | None, config: Config, *, in_full: b
     say()
     for step in entry.events:
         when = local_time(step.at, config.shop.zone, seconds=True)
-        say(f"  {when}  {step.before or '·'} → {step.after}  {step.reason}  {step.detail}".rstrip())
+        before = state_word(step.before, _) if step.before else "·"
+        why = sentence(step.reason, _) if step.reason else ""
+        say(f"  {when}  {before} → {state_word(step.after, _)}  {why}  {step.detail}".rstrip())
     if mail:
         say(f"\n{mail.text}")
 
 
 def _facts(entry: Entry, _: Translate, to: str) -> dict[str, str]:
-    why = f" ({entry.reason}{': ' + entry.detail if entry.detail else ''})" if entry.reason else ""
+    from engine.cli.reasons import BASES
+    from engine.cli.sentences import sentence, state_word
+
+    why = f": {sentence(entry.reason, _)}{': ' + entry.detail if entry.detail else ''}" if entry.reason else ""
+    basis = _(BASES[Basis(entry.basis)]) if entry.basis else ""
     return {
         _("message"): entry.message_id + (f"  ({_('rehearsal')})" if entry.rehearsal else ""),
         _("to"): f"{to}  {entry.name}",
         _("customer"): entry.customer,
         _("campaign"): f"{entry.campaign} / {entry.step}  ({entry.occasion})",
         _("subject"): entry.subject,
-        _("state"): entry.state + why,
-        _("basis"): " · ".join(part for part in (entry.basis, entry.evidence) if part),
+        _("state"): f"{state_word(entry.state, _)} ({entry.state}){why}",
+        _("basis"): " · ".join(part for part in (basis, entry.evidence) if part),
         _("provider"): " · ".join(part for part in (entry.provider, entry.provider_id) if part),
     }

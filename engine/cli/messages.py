@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.opening import opened_store, spoken
+from engine.cli.opening import Translate, opened_store, spoken
 from engine.cli.output import local_time, print_json, print_json_line, say, shown
 from engine.errors import UsageError
 
@@ -62,12 +62,14 @@ def list_messages(
             say(_("Nothing waits."))
         for row in rows:
             email = shown(emails.get(row.address_id or 0), in_full=show_addresses)
-            say(_waiting(row, local_time(row.send_after, config.shop.zone), email))
+            say(_waiting(row, local_time(row.send_after, config.shop.zone), email, _))
 
 
-def _waiting(row: MessageRow, when: str, email: str) -> str:
-    why = row.reason.value if row.reason else ""
-    line = f"{row.message_id[:8]}  {when:<16}  {email:<24}  {row.campaign:<16}  {row.state.value:<9}  {why}"
+def _waiting(row: MessageRow, when: str, email: str, _: Translate) -> str:
+    from engine.cli.sentences import sentence, state_word
+
+    why = sentence(row.reason, _) if row.reason else ""
+    line = f"{row.message_id[:8]}  {when:<16}  {email:<24}  {row.campaign:<16}  {state_word(row.state, _):<14}  {why}"
     return line.rstrip()
 
 
@@ -97,15 +99,17 @@ def _act(ctx: typer.Context, ids: list[str], act: Act, *, as_json: bool) -> None
     from engine.clock import system_clock
     from engine.steps.intervening import act_on
 
-    with opened_store(ctx) as (_config, database):
+    with opened_store(ctx) as (config, database):
         with database.write() as session:
             done = act_on(session, ids, act, system_clock())
         if as_json:
             print_json([{"message_id": row.message_id, "before": row.state, "state": after} for row, after in done])
             return
         for row, after in done:
-            say(_line(row, after))
+            say(_line(row, after, spoken(config)))
 
 
-def _line(row: MessageRow, after: str) -> str:
-    return f"{row.message_id}  {row.state.value} → {after}"
+def _line(row: MessageRow, after: str, _: Translate) -> str:
+    from engine.cli.sentences import state_word
+
+    return f"{row.message_id}  {state_word(row.state, _)} → {state_word(after, _)}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DUE = 10
 _LASTING = frozenset({"lapsed"})
 """Triggers whose occasion lasts: who was due before the start still is. A birthday of last spring is only over."""
+_DECISIONS = {"send": "will be sent", "skip": "not written to", "hold": "held"}
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON (plan: one object a line).")]
 _At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="As if it were TIME (RFC 3339).")]
 _InFull = Annotated[bool, typer.Option("--show-addresses", help="Show e-mail addresses in full.")]
@@ -58,6 +59,8 @@ def plan(
 
 def show_forecast(app: App, forecast: Forecast, *, list_mails: bool = False, in_full: bool = False) -> None:
     """Print what would happen, campaign by campaign, with the reasons counted."""
+    from engine.language import Language
+
     _ = spoken(app.config)
     zone = app.config.shop.zone
     span = {"since": local_time(forecast.first, zone), "until": local_time(forecast.last, zone)}
@@ -71,7 +74,12 @@ def show_forecast(app: App, forecast: Forecast, *, list_mails: bool = False, in_
             _show_campaign(campaign.id, lines, older, _)
             if list_mails:
                 _show_mails(app, lines, in_full=in_full)
-    say("\n" + _("%(count)s mails would go out. Nothing was sent.", count=forecast.sends))
+    would = Language(app.config.shop.language).ngettext(
+        "%(number)s mail would go out. Nothing was sent.",
+        "%(number)s mails would go out. Nothing was sent.",
+        forecast.sends,
+    )
+    say(f"\n{would}")
 
 
 def _show_campaign(name: str, lines: list[Foreseen], passed_over: int, _: Translate) -> None:
@@ -80,7 +88,8 @@ def _show_campaign(name: str, lines: list[Foreseen], passed_over: int, _: Transl
     sends = sum(line.decision == "send" for line in lines)
     kept = Counter((line.decision, line.reason) for line in lines if line.decision != "send")
     mark = "+" if sends and not kept else "~" if sends else "!" if kept else " "
-    say(f"  {mark} {name:<22} {_('%(count)s mails', count=sends):>10}")
+    mails = _("%(count)s mail" if sends == 1 else "%(count)s mails", count=sends)
+    say(f"  {mark} {name:<22} {mails:>10}")
     for (decision, reason), count in sorted(kept.items(), key=lambda pair: -pair[1]):
         word = _("held") if decision == "hold" else _("not written to")
         say(f"      {count:>5} {word}: {sentence(reason, _)}")
@@ -89,10 +98,15 @@ def _show_campaign(name: str, lines: list[Foreseen], passed_over: int, _: Transl
 
 
 def _show_mails(app: App, lines: list[Foreseen], *, in_full: bool) -> None:
+    from engine.cli.reasons import BASES
+    from engine.cli.sentences import sentence
+
+    _ = spoken(app.config)
     for line in lines:
+        why = sentence(line.reason, _) if line.reason else _(BASES[line.basis]) if line.basis else ""
         when = local_time(line.send_after, app.config.shop.zone)
         to = shown(line.email, in_full=in_full)
-        say(f"        {when}  {line.decision:<4}  {line.customer:<12}  {to:<26}  {line.reason or line.basis or ''}")
+        say(f"        {when}  {_(_DECISIONS[line.decision]):<16}  {line.customer:<12}  {to:<26}  {why}")
 
 
 def explain(
@@ -117,14 +131,16 @@ def explain(
 
 
 def _show_explanation(app: App, found: Explanation, *, in_full: bool) -> None:
+    from engine.cli.reasons import BASES
     from engine.cli.sentences import sentence
+    from engine.cli.trail import trail_lines
 
     _ = spoken(app.config)
     say(f"{found.name} · {shown(found.email, in_full=in_full)} · {_('customer')} {found.customer} · {found.campaign}")
-    for line in found.trail:
-        say(f"  {line.check:<16} {line.result:<4} {line.detail}")
+    for line in trail_lines(found.trail, app.config.shop.zone, _):
+        say(line)
     if found.decision == "send":
-        say("  => " + _("would get the mail (%(basis)s)", basis=found.basis or ""))
+        say("  => " + _("would get the mail (%(basis)s)", basis=_(BASES[found.basis]) if found.basis else "–"))
     else:
         say("  => " + _("gets no mail now: %(reason)s", reason=sentence(found.reason, _)))
     if found.next_due:

@@ -1,4 +1,4 @@
-"""Every reason as the owner reads it: those of permission, and those of the gates and of sending."""
+"""Every reason and every state as the owner reads it: those of permission, of the gates and of sending."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from engine.cli.opening import Translate
 from engine.cli.reasons import REASONS
-from engine.domain.words import Reason
+from engine.domain.words import Reason, State
 
 SENTENCES: Mapping[Reason, str] = {
     **REASONS,
@@ -40,6 +40,27 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.NO_PROOF: "nobody can tell whether it was sent",
     Reason.BY_OWNER: "by the owner",
 }
+
+STATES: Mapping[State, str] = {
+    State.PLANNED: "planned",
+    State.CLAIMED: "in hand",
+    State.SENDING: "being sent",
+    State.RETRYING: "to be tried again",
+    State.IN_DOUBT: "in doubt",
+    State.HELD: "waits for you",
+    State.SENT: "sent",
+    State.REJECTED: "rejected",
+    State.SKIPPED: "skipped",
+    State.EXPIRED: "expired",
+    State.CANCELLED: "cancelled",
+    State.FAILED: "failed",
+    State.UNKNOWN: "unknown",
+}
+
+
+def state_word(state: State | str, _: Translate) -> str:
+    """Return the state in the shop's language."""
+    return _(STATES[State(state)])
 
 
 def sentence(reason: Reason | str | None, _: Translate) -> str:

@@ -75,7 +75,7 @@ def test_html_and_text_are_printed_alone(home: Path) -> None:
 def test_one_mail_is_told_in_full(home: Path) -> None:
     (sent,) = lines(home, "log", "state:sent", "--rehearsal")
     shown = typed(home, "log", "show", str(sent["message_id"])).stdout
-    assert "claimed → sending" in shown
+    assert "in Arbeit → geht hinaus" in shown
     assert "consent" in shown
     found = document(home, "log", "show", str(sent["message_id"]))
     assert isinstance(found, dict)
