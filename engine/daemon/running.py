@@ -128,6 +128,7 @@ class Daemon:
         report = planning.plan(self.app, now)
         if report.planned or report.moved:
             log.info("planned", messages=report.planned, moved=report.moved)
+            self._scheduler.modify_job("send", next_run_time=now)
 
     def _send(self, now: datetime) -> None:
         if self._waits(now):

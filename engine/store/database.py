@@ -26,15 +26,16 @@ WAIT_SECONDS = 30
 class Database:
     """The store behind one URL (`sqlite:///shop.db` or `postgresql://user@host/name`)."""
 
-    def __init__(self, url: str, *, connections: int = 16, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(self, url: str, *, connections: int = 16, wait_seconds: float | None = None) -> None:
         self.url = sa.make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        wait = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._engine = sa.create_engine(
             self.url,
             pool_size=connections,
             max_overflow=4,
             pool_pre_ping=not self.sqlite,
-            connect_args={"timeout": wait_seconds, "check_same_thread": False} if self.sqlite else {},
+            connect_args={"timeout": wait, "check_same_thread": False} if self.sqlite else {},
         )
         if self.sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -133,7 +134,7 @@ def _plain(text: str) -> StoreError | None:
     if "not a database" in text or "malformed" in text or "disk image" in text:
         return StoreError(
             f"The store's file cannot be read: {text}.",
-            "Restore it: `treuepost db status` names the last backup.",
+            "Stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The store).",
         )
     if "unable to open" in text or "readonly" in text:
         return StoreError(
