@@ -27,6 +27,8 @@ _DEFAULTS: dict[str, object] = {
     "provider": "outbox",
 }
 
+_YES, _NO = frozenset({"y", "yes", "j", "ja"}), frozenset({"n", "no", "nein"})
+
 Check = Callable[[str], bool]
 
 
@@ -47,7 +49,8 @@ class Questions:
             if (not allowed or answer in allowed) and (not answer or check is None or check(answer)):
                 self.answers[key] = answer
                 return answer
-            hint = f"{', '.join(allowed)}" if allowed else self._("For example %(default)s", default=default or "…")
+            example = self._("For example %(default)s", default=default or "…")
+            hint = ", ".join(map(self._ if asks else str, allowed)) if allowed else example
             if not asks:
                 raise UsageError(f'--{key.replace("_", "-")} "{answer}" is not possible.', hint)
             say(f"  {hint}")
@@ -55,12 +58,25 @@ class Questions:
     def yes(self, key: str, question: str, *, default: bool = False) -> bool:
         """Return yes or no: from its flag, from the keyboard, or by default."""
         if key not in self.answers:
-            self.answers[key] = typer.confirm(question, default=default) if self._interactive else default
+            self.answers[key] = self._confirmed(question, default=default) if self._interactive else default
         return bool(self.answers[key])
 
+    def _confirmed(self, question: str, *, default: bool) -> bool:
+        """Ask until the answer is yes or no: j and ja as well as y and yes."""
+        shown = self._("Y/n") if default else self._("y/N")
+        while True:
+            answer = typer.prompt(f"{question} [{shown}]", default="", show_default=False).strip().casefold()
+            if answer in _YES | _NO or not answer:
+                return answer in _YES if answer else default
+            say(f"  {shown}")
+
     def _prompt(self, question: str, allowed: tuple[str, ...], default: str) -> str:
-        choices = f" ({' · '.join(allowed)})" if allowed else ""
-        return str(typer.prompt(question + choices, default=default, show_default=bool(default))).strip()
+        """Ask, with the choices in the shop's language; return the choice by its own name."""
+        names = {self._(choice).casefold(): choice for choice in allowed} | {word.casefold(): word for word in allowed}
+        choices = f" ({' · '.join(self._(word) for word in allowed)})" if allowed else ""
+        shown = self._(default) if allowed else default
+        answer = str(typer.prompt(question + choices, default=shown, show_default=bool(shown))).strip()
+        return names.get(answer.casefold(), answer)
 
 
 def ask(given: Mapping[str, object], _: Translate, *, interactive: bool) -> Answers:

@@ -122,7 +122,7 @@ def config_text(answers: Answers, _: Translate) -> str:
         '[store]\nurl = "sqlite:///treuepost.db"',
         _provider(answers, _),
         _rules(_),
-        _wording(answers),
+        _wording(answers, _),
         _sources(answers),
         _owner(answers, _),
     ]
@@ -175,11 +175,12 @@ def _rules(_: Translate) -> str:
     return f'[rules]\n{at_most}\nat_most = "2 per 30 days"\nquiet_hours = "20:00-08:00"'
 
 
-def _wording(answers: Answers) -> str:
+def _wording(answers: Answers, _: Translate) -> str:
     if not answers.wording:
         return ""
     kinds = ", ".join(json.dumps(kind) for kind in KINDS)
-    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\nkinds = [{kinds}]'
+    narrow = f"# {_('Leave only the kinds of mail this text really names: they decide what a consent is good for.')}"
+    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\n{narrow}\nkinds = [{kinds}]'
 
 
 def _sources(answers: Answers) -> str:

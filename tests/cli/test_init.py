@@ -53,6 +53,15 @@ def test_nine_answers_make_a_config_this_version_reads(tmp_path: Path) -> None:
     assert "widersprechen" in shown
 
 
+def test_a_german_answers_in_german(tmp_path: Path) -> None:
+    german = ["Sanitär/Heizung", *ANSWERS[1:13], "ja", "Ja, ich will Post.", "vielleicht", "nein", "j", *ANSWERS[17:]]
+    shown = run("init", str(tmp_path / "laden"), answers=german)
+    config = (tmp_path / "laden" / "config.toml").read_text(encoding="utf-8")
+    assert "Friseur/Praxis" in shown
+    assert "[wording.newsletter]" in config
+    assert (tmp_path / "laden" / "campaigns" / "wartung-contract.toml").exists()
+
+
 def test_the_campaigns_fit_the_trade(tmp_path: Path) -> None:
     run("init", str(tmp_path / "a"), "--yes", "--trade", "bakery", "--no-contracts")
     run("init", str(tmp_path / "b"), "--yes", "--trade", "plumbing", "--contracts")
