@@ -17,7 +17,7 @@ from engine.errors import ConfigError, Finding, Invalid, StoreError
 if TYPE_CHECKING:
     from engine.campaigns.loading import Campaign
     from engine.config.loading import Config
-    from engine.steps.checking import Outlook
+    from engine.steps.foresight.checking import Outlook
 
 _INVALID = 4
 
@@ -99,7 +99,7 @@ def _templates(config: Config, campaigns: Sequence[Campaign]) -> list[Finding]:
 def _outlook(config: Config, campaigns: Sequence[Campaign], at: str | None) -> Outlook | None:
     """Ask the store, where there is one; a store that cannot be opened is told and is no fault of the files."""
     from engine.app import open_premises
-    from engine.steps.checking import look_out
+    from engine.steps.foresight.checking import look_out
 
     if config.store.file is not None and not config.store.file.exists():
         return None

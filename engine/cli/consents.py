@@ -14,7 +14,7 @@ from engine.cli.reasons import BASES, KINDS, REASONS
 if TYPE_CHECKING:
     from engine.app import Premises
     from engine.domain.permission import Permitted, Refused
-    from engine.steps.recounting import History
+    from engine.steps.foresight.recounting import History
     from engine.steps.subscribing import Stopped
     from engine.store.consents import ConsentEntry
 
@@ -121,7 +121,7 @@ def withdraw(
 def show(ctx: typer.Context, who: _Who, show_addresses: _InFull = False, as_json: _Json = False) -> None:
     """Tell what somebody has allowed and forbidden, with the evidence, and what may be sent now."""
     from engine.clock import system_clock
-    from engine.steps.recounting import recount
+    from engine.steps.foresight.recounting import recount
 
     with opened_premises(ctx) as shop:
         histories = recount(shop, who, system_clock())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def demo(
     app = _open_shop(folder, instant)
     try:
         imported = _import(app, instant)
-        report = passing.one_pass(app)
+        report = passing.one_pass(app, imagined=True)
         if as_json:
             print_json({"folder": folder, "at": instant, "imported": imported, "tick": asdict(report)})
             return
@@ -84,7 +85,7 @@ def _open_shop(folder: Path, instant: datetime) -> App:
 
 def _import(app: App, instant: datetime) -> dict[str, int]:
     """Pull the shop's lists through the same step that `treuepost pull` runs."""
-    from engine.steps import pulling
+    from engine.steps.importing import pulling
 
     results = pulling.pull(app, None, instant)
     for result in results:
@@ -97,7 +98,7 @@ def _show(app: App, folder: Path, imported: dict[str, int], report: PassReport) 
     from engine.cli import reach
     from engine.cli.logs import show_log
     from engine.cli.planning import show_forecast
-    from engine.steps import foreseeing
+    from engine.steps.foresight import foreseeing
 
     _ = spoken(app.config)
     when = local_time(app.clock(), app.config.shop.zone)
@@ -128,7 +129,8 @@ def _show_where(app: App, folder: Path) -> None:
     _ = spoken(app.config)
     mails = sorted((app.home / "outbox").glob("*.eml"))
     say(f"  {folder}/outbox/  " + _("%(count)s mails; a mail program opens them", count=len(mails)))
+    program = "treuepost" if shutil.which("treuepost") else sys.argv[0]  # `make demo`: .venv is not on the path
     if mails:
-        say(f"  treuepost --config {folder}/config.toml log show {mails[0].stem[:8]} --text")
-    say(f"  treuepost --config {folder}/config.toml explain 1003 birthday")
+        say(f"  {program} --config {folder}/config.toml log show {mails[0].stem[:8]} --text")
+    say(f"  {program} --config {folder}/config.toml explain 1003 birthday")
     say(f"  {folder}/campaigns/  " + _("four campaigns to read and change"))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # heavy: only a command that needs them pays for them
     from engine.app import App
     from engine.sources.options import ReadOptions
     from engine.sources.preview import Preview
-    from engine.steps.importing import ImportReport
-    from engine.steps.pulling import PullResult
+    from engine.steps.importing.files import ImportReport
+    from engine.steps.importing.pulling import PullResult
 
 PARTLY_DONE = 3
 
@@ -99,7 +99,7 @@ def pull(
     json: AsJson = False,
 ) -> None:
     """Import the files of the configured sources that have changed."""
-    from engine.steps.pulling import pull as pull_sources
+    from engine.steps.importing.pulling import pull as pull_sources
 
     with opened(ctx) as app:
         if not app.config.source:
@@ -234,7 +234,7 @@ def _imported(
 ) -> ImportReport:
     from engine.sources.mapping import settle
     from engine.sources.refused import RefusedRows, refused_file
-    from engine.steps.importing import import_table
+    from engine.steps.importing.files import import_table
 
     table = preview.table
     mapping = settle(table, preview.what, chosen, preview.mapping.surroundings)

@@ -14,8 +14,8 @@ from engine.cli.output import local_time, print_json, print_json_line, say, show
 if TYPE_CHECKING:
     from engine.app import App
     from engine.cli.opening import Translate
-    from engine.steps.explaining import Explanation
-    from engine.steps.foreseeing import Forecast, Foreseen
+    from engine.steps.foresight.explaining import Explanation
+    from engine.steps.foresight.foreseeing import Forecast, Foreseen
 
 DUE = 10
 _LASTING = frozenset({"lapsed"})
@@ -44,7 +44,7 @@ def plan(
     as_json: _Json = False,
 ) -> None:
     """Show what would go out, what would be held and why. Nothing is sent, nothing is kept."""
-    from engine.steps import foreseeing
+    from engine.steps.foresight import foreseeing
 
     with opened(ctx, at) as app:
         forecast = foreseeing.foresee(app, app.clock(), days)
@@ -118,7 +118,7 @@ def explain(
     as_json: _Json = False,
 ) -> None:
     """Show, rule by rule, why somebody would or would not get a mail, and when the next occasion is."""
-    from engine.steps import explaining
+    from engine.steps.foresight import explaining
 
     with opened(ctx, at) as app:
         found = explaining.explain(app, who, campaign, app.clock())

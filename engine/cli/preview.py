@@ -61,7 +61,7 @@ def preview(
 
 def _for_customer(ctx: typer.Context, campaign: str, who: str, at: str | None) -> Preview:
     """Return the mail a customer would get at their nearest occasion; it is planned nowhere and counts for nothing."""
-    from engine.steps.trying import compose_as
+    from engine.steps.foresight.trying import compose_as
 
     with opened(ctx, at) as app:
         mail = compose_as(app, campaign, who, app.clock())

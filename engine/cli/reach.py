@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.app import App
-    from engine.steps.reaching import Reach, Target
+    from engine.steps.foresight.reaching import Reach, Target
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="As of this instant (RFC 3339).")]
@@ -36,7 +36,7 @@ def reach(
     as_json: _Json = False,
 ) -> None:
     """Count who may be written to, on which basis, and what is missing for the others."""
-    from engine.steps import reaching
+    from engine.steps.foresight import reaching
 
     with opened(ctx, at) as app:
         found = reaching.reach(app, _targets(app, campaign), app.clock())
@@ -49,14 +49,15 @@ def reach(
 
 def tell(app: App, now: datetime) -> None:
     """Print the reach of every campaign: what `init` and `demo` end with."""
-    from engine.steps import reaching
+    from engine.steps.foresight import reaching
 
     print_reach(reaching.reach(app, _targets(app, None), now), spoken(app.config), app.config.shop.language)
 
 
 def _targets(app: App, wanted: str | None) -> list[Target]:
     from engine.domain.permission import KINDS as LAWFUL
-    from engine.steps import reaching, subscribing
+    from engine.steps import subscribing
+    from engine.steps.foresight import reaching
 
     every = reaching.targets_of(app.campaigns, subscribing.policy_of(app.config))
     if wanted is None:

@@ -27,7 +27,8 @@ def send_test(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Send me the mail WHO would get. It is marked [TEST], counts for nothing and is in nobody's log."""
-    from engine.steps import suppressing, trying
+    from engine.steps import suppressing
+    from engine.steps.foresight import trying
 
     me = suppressing.valid_address(to)
     with opened(ctx) as app:

@@ -44,7 +44,7 @@ def tell(config_file: Path) -> None:
     from engine.cli import reach
     from engine.clock import system_clock
     from engine.config.loading import load_config
-    from engine.steps import pulling
+    from engine.steps.importing import pulling
 
     now = system_clock()
     app = assemble(load_config(config_file, os.environ), system_clock)

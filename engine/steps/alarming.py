@@ -12,7 +12,7 @@ from engine.domain.calendar import local_day
 from engine.domain.words import Accepted, Email
 from engine.language import Language
 from engine.steps.gating import Shop
-from engine.steps.pulling import source_path
+from engine.steps.importing.pulling import source_path
 from engine.store import claims, imports, troubles
 
 PATIENCE = timedelta(days=1)

@@ -10,8 +10,8 @@ from sqlmodel import Session
 
 from engine.sources.rows import PurchaseRow
 from engine.sources.tables import Refusal
-from engine.steps.arriving import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up, owner_of
-from engine.steps.spooling import FirstSeen, Numbers
+from engine.steps.importing.contract import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up, owner_of
+from engine.steps.importing.spooling import FirstSeen, Numbers
 from engine.store import installation, purchases
 from engine.store.database import Database
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from engine.clock import Clock
 from engine.domain.words import State
-from engine.steps import gating, planning, pulling, recovering, sending, suppressing
-from engine.steps.pulling import PullResult
+from engine.steps import gating, planning, recovering, sending, suppressing
+from engine.steps.importing import pulling
+from engine.steps.importing.pulling import PullResult
 from engine.steps.sending import SendReport
 from engine.store import claims, installation
 
@@ -51,15 +52,19 @@ def pull_changed(app: Shop, now: datetime) -> list[PullResult]:
     return [result for name in pulling.changed_sources(app, now) for result in pulling.pull(app, name, now)]
 
 
-def one_pass(app: Shop) -> PassReport:
-    """Pull what has changed, plan, recover what a dead process left, send what is due."""
+def one_pass(app: Shop, *, imagined: bool = False) -> PassReport:
+    """Pull what has changed, plan, recover what a dead process left, send what is due.
+
+    At an imagined instant the pass is not noted as the latest one: the real clock would seem to be set back.
+    """
     now = app.clock()
     recovered = start(app, now)
     pulled = pull_changed(app, now)
     planned = planning.plan(app, now)
     sent = sending.send_due(app, app.clock)
     with app.database.write() as session:
-        installation.note_tick(session, now)
+        if not imagined:
+            installation.note_tick(session, now)
         waiting = claims.count_due(session, now)
     return _report(pulled, planned, recovered, sent, waiting)
 

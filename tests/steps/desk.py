@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from engine.app import Premises
 from engine.sources.options import ReadOptions
-from engine.steps.importing import ImportReport, import_file
+from engine.steps.importing.files import ImportReport, import_file
 from engine.store import installation
 from engine.store.tables import Address, Customer, Purchase, ServiceItem
 from tests.people import NOW

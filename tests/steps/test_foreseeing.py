@@ -12,7 +12,8 @@ from engine.clock import stopped_at
 from engine.domain.log_query import LogQuery
 from engine.domain.words import Reason
 from engine.errors import NothingFound, UsageError
-from engine.steps import explaining, foreseeing, passing, trying
+from engine.steps import passing
+from engine.steps.foresight import explaining, foreseeing, trying
 from engine.store import reports
 from tests.cli.typed import BIRTHDAY
 from tests.conftest import MakeApp

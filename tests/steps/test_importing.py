@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import TreuepostError
 from engine.sources.options import ReadOptions
-from engine.steps.importing import import_file
+from engine.steps.importing.files import import_file
 from engine.store import imports
 from engine.store.tables import Customer, ImportRun
 from tests.people import NOW

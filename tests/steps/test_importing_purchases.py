@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine.sources.options import ReadOptions
-from engine.steps.importing import import_file
+from engine.steps.importing.files import import_file
 from engine.store import imports
 from engine.store.database import Database
 from engine.store.tables import Customer, Purchase

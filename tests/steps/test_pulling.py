@@ -9,7 +9,7 @@ import pytest
 from engine.app import Premises
 from engine.config.loading import load_config
 from engine.errors import NothingFound
-from engine.steps.pulling import changed_sources, pull
+from engine.steps.importing.pulling import changed_sources, pull
 from engine.store import imports
 from engine.store.database import Database
 from engine.store.tables import Customer, ImportRun

@@ -9,8 +9,9 @@ import pytest
 
 from engine.app import Premises
 from engine.domain.permission import Permitted, permit
-from engine.steps import reaching, recounting, subscribing
-from engine.steps.reaching import Target
+from engine.steps import subscribing
+from engine.steps.foresight import reaching, recounting
+from engine.steps.foresight.reaching import Target
 from engine.store.consents import permission_facts
 from engine.store.database import Database
 from tests.people import NOW, add_consent, add_customer, add_service_item

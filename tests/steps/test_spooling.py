@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.steps.spooling import FirstSeen, Numbers, Rows, Spool
+from engine.steps.importing.spooling import FirstSeen, Numbers, Rows, Spool
 
 
 @given(st.lists(st.text(max_size=3), max_size=200))

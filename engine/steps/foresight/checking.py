@@ -9,7 +9,7 @@ from datetime import datetime
 from engine.campaigns.loading import Campaign
 from engine.errors import Finding
 from engine.language import Language
-from engine.steps.reaching import Reach, reach, targets_of
+from engine.steps.foresight.reaching import Reach, reach, targets_of
 from engine.steps.subscribing import policy_of
 from engine.steps.suppressing import Shop
 from engine.store import scans

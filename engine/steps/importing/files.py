@@ -22,12 +22,12 @@ from engine.sources.options import ReadOptions
 from engine.sources.refused import RefusedRows, refused_file
 from engine.sources.tables import Refusal, Table
 from engine.sources.validating import Watch, validated
-from engine.steps.arriving import Asked, Counts, Importer, Progress, Shop
-from engine.steps.importing_customers import CustomersImport
-from engine.steps.importing_permission import ConsentsImport, SuppressionsImport
+from engine.steps.importing.contract import Asked, Counts, Importer, Progress, Shop
+from engine.steps.importing.customers import CustomersImport
+from engine.steps.importing.permission import ConsentsImport, SuppressionsImport
+from engine.steps.importing.services import ServiceItemsImport, VisitsImport
+from engine.steps.importing.spooling import Spool
 from engine.steps.importing_purchases import PurchasesImport
-from engine.steps.importing_services import ServiceItemsImport, VisitsImport
-from engine.steps.spooling import Spool
 from engine.store import imports, installation
 
 BATCH = 1000

@@ -11,8 +11,8 @@ from engine.domain import addresses as forms
 from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, ConsentState
 from engine.domain.words import Reason
 from engine.sources.rows import ConsentRow, SuppressionRow
-from engine.steps.arriving import Asked, Checked, Counts, Shop
-from engine.steps.spooling import FirstSeen, Rows
+from engine.steps.importing.contract import Asked, Checked, Counts, Shop
+from engine.steps.importing.spooling import FirstSeen, Rows
 from engine.steps.subscribing import record
 from engine.steps.suppressing import Ledger, keep
 from engine.store import addresses, imports, people, suppressions

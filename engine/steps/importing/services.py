@@ -8,8 +8,8 @@ from sqlmodel import Session
 
 from engine.sources.rows import ServiceItemRow, VisitRow
 from engine.sources.tables import Refusal
-from engine.steps.arriving import Asked, Checked, Counts, Shop, look_up, owner_of
-from engine.steps.spooling import FirstSeen
+from engine.steps.importing.contract import Asked, Checked, Counts, Shop, look_up, owner_of
+from engine.steps.importing.spooling import FirstSeen
 from engine.store import service_items
 from engine.store.database import Database
 

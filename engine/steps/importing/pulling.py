@@ -15,8 +15,8 @@ from pathlib import Path
 from engine.config.sections import Source
 from engine.errors import NothingFound, StoreError, TreuepostError
 from engine.sources.options import ReadOptions
-from engine.steps.arriving import Asked, Progress, Shop, file_mark
-from engine.steps.importing import ImportReport, ignore, import_as_asked
+from engine.steps.importing.contract import Asked, Progress, Shop, file_mark
+from engine.steps.importing.files import ImportReport, ignore, import_as_asked
 from engine.store import imports
 from engine.store.imports import Run, Seen
 

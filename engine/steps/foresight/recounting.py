@@ -10,7 +10,7 @@ from sqlmodel import Session
 from engine.domain.addresses import canonical, exact
 from engine.domain.permission import Permitted, Refused
 from engine.errors import NothingFound
-from engine.steps.reaching import Target, permit_anyhow
+from engine.steps.foresight.reaching import Target, permit_anyhow
 from engine.steps.subscribing import policy_of
 from engine.steps.suppressing import Shop
 from engine.store import addresses, consents, people, suppressions

@@ -10,8 +10,8 @@ from engine.domain import addresses as forms
 from engine.errors import TreuepostError
 from engine.sources.rows import CustomerRow
 from engine.sources.tables import Refusal
-from engine.steps.arriving import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up
-from engine.steps.spooling import FirstSeen, Numbers, Rows
+from engine.steps.importing.contract import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up
+from engine.steps.importing.spooling import FirstSeen, Numbers, Rows
 from engine.store import customers, purchases, suppressions
 from engine.store.customers import Directory, Incoming, Known
 from engine.store.database import Database
