@@ -42,7 +42,9 @@ def json_lines(home: Path, *words: str, **env: str) -> list[dict[str, Any]]:
 
 def within(home: Path, *words: str, codes: tuple[int, ...] = (0,)) -> str:
     """Run one command within this process, where a story has hundreds of them, and return what it prints."""
-    done = CliRunner(env=environment()).invoke(build(), ["--config", str(home / "config.toml"), *words])
+    done = CliRunner(env=environment(TREUEPOST_PROVIDER__API_KEY="key")).invoke(
+        build(), ["--config", str(home / "config.toml"), *words]
+    )
     assert done.exit_code in codes, f"{words}: {done.exit_code}\n{done.output}\n{done.exception!r}"
     return done.stdout
 
