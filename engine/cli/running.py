@@ -41,7 +41,7 @@ def tick(ctx: typer.Context, at: _At = None, as_json: _Json = False) -> None:
         if at:
             _refuse_time_travel(app)
         with ownership.sole_sender(app.database):
-            report = passing.one_pass(app)
+            report = passing.one_pass(app, imagined=bool(at))
         if as_json:
             print_json(asdict(report))
         else:

@@ -7,6 +7,7 @@ through a door of their own and never wait for a writer. Only the daemon checkpo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,31 +120,50 @@ def _plain_errors() -> Iterator[None]:
         raise plain from error
 
 
+_FAULTS: tuple[tuple[str, type[StoreError], str, str], ...] = (
+    (
+        "locked|busy",
+        StoreBusy,
+        "The store is held by another program (%s).",
+        "Close what has it open (a database browser, a backup) and try again; nothing was written.",
+    ),
+    (
+        "disk is full|No space left",
+        StoreFull,
+        "No space is left where the store lies.",
+        "Free some space; nothing was written, nothing sent.",
+    ),
+    (
+        "disk I/O error",  # what SQLite says too when no room is left for its shared index
+        StoreFull,
+        "The disk the store lies on cannot be written: it is full or failing.",
+        "Free some space or look at the disk; what was under way was not written.",
+    ),
+    (
+        "not a database|malformed|disk image",
+        StoreError,
+        "The store's file cannot be read: %s.",
+        "Stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The store).",
+    ),
+    (
+        "unable to open|readonly",
+        StoreError,
+        "The store cannot be opened for writing: %s.",
+        "Check the path in [store] url and its permissions.",
+    ),
+    (
+        "(?i:connection.*failed)",
+        StoreError,
+        "The store cannot be reached: %s",
+        "Is PostgreSQL running? See [store] url.",
+    ),
+)
+"""What the driver says, and the error a person can act on; the first that fits."""
+
+
 def _plain(text: str) -> StoreError | None:
     """Return the error a person can act on, or None where the fault is ours and deserves its traceback."""
-    if "locked" in text or "busy" in text:
-        return StoreBusy(
-            f"The store is held by another program ({text}).",
-            "Close what has it open (a database browser, a backup) and try again; nothing was written.",
-        )
-    if "disk is full" in text or "No space left" in text:
-        return StoreFull(
-            "No space is left where the store lies.",
-            "Free some space; nothing was written, nothing sent.",
-        )
-    if "not a database" in text or "malformed" in text or "disk image" in text:
-        return StoreError(
-            f"The store's file cannot be read: {text}.",
-            "Stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The store).",
-        )
-    if "unable to open" in text or "readonly" in text:
-        return StoreError(
-            f"The store cannot be opened for writing: {text}.",
-            "Check the path in [store] url and its permissions.",
-        )
-    if "connection" in text.lower() and "failed" in text.lower():
-        return StoreError(
-            f"The store cannot be reached: {text.strip()}",
-            "Is PostgreSQL running? See [store] url.",
-        )
+    for pattern, kind, message, hint in _FAULTS:
+        if re.search(pattern, text, re.DOTALL):
+            return kind(message.replace("%s", text.strip()), hint)
     return None

@@ -157,3 +157,10 @@ def test_a_store_somebody_holds_is_said(home: Path, monkeypatch: pytest.MonkeyPa
     database.close()
     assert result.exit_code == 5
     assert "held by another program" in result.stderr
+
+
+def test_a_time_tried_out_does_not_set_the_clock_back(tmp_path: Path) -> None:
+    home = lay_out(tmp_path / "laden")
+    assert typed(home, "tick", "--at", "2099-11-23T09:30:00+01:00").exit_code == 0
+    clock = [line for line in typed(home, "doctor").stdout.splitlines() if "clock" in line]
+    assert [line.split()[0] for line in clock] == ["ok"]
