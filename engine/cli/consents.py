@@ -180,8 +180,10 @@ def _evidence(event: ConsentEntry, _: Translate) -> str:
         "proof %(value)s": event.proof,
         "no. %(value)s": f"{event.id}",
     }
-    told = "; ".join(_(sentence, value=value) for sentence, value in facts.items() if value)
-    return f" ({told})"
+    told = [_(sentence, value=value) for sentence, value in facts.items() if value]
+    if event.state == "confirmed" and not event.proven:
+        told.append(_("consent without proof"))
+    return f" ({'; '.join(told)})"
 
 
 def _named(kinds: Iterable[str], _: Translate) -> str:

@@ -188,6 +188,16 @@ def test_consent_show_tells_the_evidence_and_what_holds_now(home: Path) -> None:
     assert "anna@example.com" in run(home, "consent", "show", "1", "--show-addresses").stdout
 
 
+def test_consent_show_says_where_the_proof_is_missing(home: Path) -> None:
+    database = Database(f"sqlite:///{home / 'store.db'}")
+    with database.write() as session:
+        dora = add_customer(session, "4", "dora@example.com", first_name="Dora")
+        add_consent(session, dora, proven=False)
+    database.close()
+    assert "Einwilligung ohne Nachweis" in run(home, "consent", "show", "4").stdout
+    assert "ohne Nachweis" not in run(home, "consent", "show", "1").stdout
+
+
 def test_consent_show_of_nobody_ends_with_7(home: Path) -> None:
     assert run(home, "consent", "show", "nobody@example.com").exit_code == 7
 
