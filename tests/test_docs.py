@@ -148,3 +148,12 @@ def _errors(error: type[TreuepostError]) -> Iterator[type[TreuepostError]]:
     yield error
     for child in error.__subclasses__():
         yield from _errors(child)
+
+
+def test_every_file_of_the_engine_that_is_named_exists() -> None:
+    named = re.compile(r"(?<!tests/)\b((?:steps|domain|providers|store|triggers)/[\w/]+(?:\.py|/))")
+    to_be_written = {"NAME.py", "anniversary.py"}
+    named_in = {(path, name) for name, text in DOCS.items() for path in named.findall(text)}
+    lost = {(path, name) for path, name in named_in if not (ROOT / "engine" / path).exists()}
+    assert named_in
+    assert {one for one in lost if Path(one[0]).name not in to_be_written} == set()

@@ -143,7 +143,7 @@ _FAULTS: tuple[tuple[str, type[StoreError], str, str], ...] = (
         "not a database|malformed|disk image",
         StoreError,
         "The store's file cannot be read: %s.",
-        "Stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The store).",
+        "Restore it: stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The store).",
     ),
     (
         "unable to open|readonly",
