@@ -11,8 +11,8 @@ from uuid import uuid5
 from engine.domain.calendar import local_day
 from engine.domain.words import Accepted, Email
 from engine.language import Language
-from engine.steps.gating import Shop
 from engine.steps.importing.pulling import source_path
+from engine.steps.shop import Shop
 from engine.store import claims, imports, troubles
 
 PATIENCE = timedelta(days=1)

@@ -5,22 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from engine.clock import Clock
 from engine.domain.words import State
-from engine.steps import gating, planning, recovering, sending, suppressing
+from engine.steps import planning, recovering, sending, suppressing
 from engine.steps.importing import pulling
 from engine.steps.importing.pulling import PullResult
 from engine.steps.sending import SendReport
+from engine.steps.shop import Shop
 from engine.store import claims, installation
-
-
-class Shop(gating.Shop, Protocol):
-    """What a whole pass needs of the program: it is an App, seen from below."""
-
-    @property
-    def clock(self) -> Clock: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

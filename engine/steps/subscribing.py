@@ -18,7 +18,8 @@ from engine.domain.permission import ADVERTISING, KINDS, ConsentState, Policy, w
 from engine.domain.words import Reason
 from engine.errors import NothingFound, UsageError
 from engine.keys import Keyring
-from engine.steps.suppressing import Ledger, Shop, Stop, block, keep, ledger_of, stop_mail, valid_address
+from engine.steps.shop import Premises
+from engine.steps.suppressing import Ledger, Stop, block, keep, ledger_of, stop_mail, valid_address
 from engine.store import addresses, consents, people, suppressions
 from engine.store.consents import NewConsent
 from engine.store.people import Person
@@ -95,7 +96,7 @@ def _kept(keyring: Keyring, event: NewConsent, email: str, now: datetime) -> New
     return NewSuppression(hashes, no.scope, no.reason, no.now, no.because, event.address_id)
 
 
-def object_from_any_channel(shop: Shop, who: str, because: str, now: datetime) -> Stopped:
+def object_from_any_channel(shop: Premises, who: str, because: str, now: datetime) -> Stopped:
     """Take an objection to all advertising by phone, letter or reply: for the person and all their addresses."""
     with shop.database.write() as session:
         found = find_one(session, who)
@@ -107,7 +108,7 @@ def object_from_any_channel(shop: Shop, who: str, because: str, now: datetime) -
         return Stopped((), (email,))
 
 
-def withdraw(shop: Shop, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:
+def withdraw(shop: Premises, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:
     """Take back consent, for the kinds named or for all."""
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise UsageError(f"{', '.join(unknown)}: no such kind of mail.", f"Allowed: {', '.join(KINDS)}.")
@@ -120,7 +121,7 @@ def withdraw(shop: Shop, who: str, because: str, now: datetime, kinds: Collectio
         return _say_no(session, shop, found, _No(ConsentState.WITHDRAWN, because, now, frozenset(kinds)))
 
 
-def _say_no(session: Session, shop: Shop, found: Sequence[Person], no: _No) -> Stopped:
+def _say_no(session: Session, shop: Premises, found: Sequence[Person], no: _No) -> Stopped:
     mailboxes = people.addresses_of(session, [person.id for person in found])
     ledger = ledger_of(shop)
     events = [NewConsent(number, no.state, no.now, no.kinds, source=no.because) for number in sorted(mailboxes)]
@@ -137,7 +138,7 @@ def _of_person(keyring: Keyring, person: Person, no: _No) -> NewSuppression:
     return NewSuppression(hashes, no.scope, no.reason, no.now, no.because, person.address_id)
 
 
-def note(shop: Shop, said: Hearsay, now: datetime) -> bool:
+def note(shop: Premises, said: Hearsay, now: datetime) -> bool:
     """Write down what the owner heard; this never permits anything. Return False if it was noted before.
 
     A confirmation is the customer's own act: it is never taken from the owner's hand.

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
 
 from email_validator import EmailNotValidError, validate_email
 from sqlmodel import Session
 
-from engine.config.loading import Config
 from engine.domain.addresses import canonical, exact
 from engine.domain.permission import ADVERTISING, EVERYTHING, Block, is_advertising
 from engine.domain.words import Reason, State
 from engine.errors import NothingFound
 from engine.keys import Keyring
+from engine.steps.shop import Premises
 from engine.store import addresses, messages, people, suppressions
 from engine.store.database import Database
 from engine.store.people import Person
@@ -34,26 +32,6 @@ _FOR_ALL_MAIL = frozenset({Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_B
 """An objection must never stop an invoice; a dead mailbox stops everything."""
 
 
-class Shop(Protocol):
-    """As much of the whole Treuepost as it takes to hear a "no"."""
-
-    @property
-    def config(self) -> Config:
-        """The shop's settings."""
-
-    @property
-    def database(self) -> Database:
-        """The store."""
-
-    @property
-    def keyring(self) -> Keyring:
-        """The keys under which suppressed addresses are kept."""
-
-    @property
-    def home(self) -> Path:
-        """The folder of config.toml."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What it takes to keep a "no": the keys that hash the address, and the log beside the store."""
@@ -62,7 +40,7 @@ class Ledger:
     log: SuppressionLog
 
 
-def ledger_of(shop: Shop) -> Ledger:
+def ledger_of(shop: Premises) -> Ledger:
     """Return the ledger of this shop's store."""
     return Ledger(shop.keyring, SuppressionLog.beside(shop.database, shop.home))
 
@@ -115,7 +93,7 @@ class Suppressed:
     under_way: int
 
 
-def suppress(shop: Shop, email: str, because: str, now: datetime) -> Suppressed:
+def suppress(shop: Premises, email: str, because: str, now: datetime) -> Suppressed:
     """Stop every mail to an address, by the owner's word."""
     address = valid_address(email)
     with shop.database.write() as session:
@@ -134,7 +112,7 @@ class Lifted:
     stays: tuple[Listed, ...]
 
 
-def unsuppress(shop: Shop, email: str, now: datetime) -> Lifted:
+def unsuppress(shop: Premises, email: str, now: datetime) -> Lifted:
     """Lift the owner's own entry or a bounce; an objection, complaint, erasure or legal block stays."""
     marks = suppressions.address_marks(shop.keyring, exact(email), canonical(email))
     with shop.database.write() as session:

@@ -10,8 +10,8 @@ from engine.campaigns.loading import Campaign
 from engine.errors import Finding
 from engine.language import Language
 from engine.steps.foresight.reaching import Reach, reach, targets_of
+from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
-from engine.steps.suppressing import Shop
 from engine.store import scans
 from engine.toml.faults import Say
 
@@ -24,7 +24,7 @@ class Outlook:
     findings: tuple[Finding, ...]
 
 
-def look_out(shop: Shop, campaigns: Sequence[Campaign], now: datetime) -> Outlook:
+def look_out(shop: Premises, campaigns: Sequence[Campaign], now: datetime) -> Outlook:
     """Ask the store whom each campaign may write to today, and whether a campaign was renamed."""
     say = Language(shop.config.shop.language).gettext
     reached = reach(shop, targets_of(campaigns, policy_of(shop.config)), now) if campaigns else []

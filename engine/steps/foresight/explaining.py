@@ -18,7 +18,7 @@ from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
 from engine.errors import NothingFound
 from engine.steps import gating, planning
 from engine.steps.dating import place_of
-from engine.steps.gating import Shop
+from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
 from engine.store import enrolments, messages, people, reports
 from engine.store.consents import permission_facts

@@ -17,7 +17,7 @@ from engine.domain.gates import LOOK_AGAIN
 from engine.domain.words import Basis, Decision, Reason, State
 from engine.steps import gating, planning
 from engine.steps.dating import place_of
-from engine.steps.gating import Shop
+from engine.steps.shop import Shop
 from engine.store import claims, messages, reports, scans
 from engine.store.messages import MessageRow, Move
 

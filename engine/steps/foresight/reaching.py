@@ -14,8 +14,8 @@ from sqlmodel import Session
 
 from engine.campaigns.model import Campaign
 from engine.domain.permission import Contract, PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
+from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
-from engine.steps.suppressing import Shop
 from engine.store import people
 from engine.store.consents import permission_facts
 
@@ -65,7 +65,7 @@ def _target(campaign: Campaign) -> Target:
     return Target(campaign.id, campaign.name or campaign.id, campaign.kind, item_types)
 
 
-def reach(shop: Shop, targets: Sequence[Target], now: datetime) -> list[Reach]:
+def reach(shop: Premises, targets: Sequence[Target], now: datetime) -> list[Reach]:
     """Ask for every customer and every target whether a mail might go now."""
     found = [Reach(target) for target in targets]
     policy = policy_of(shop.config)

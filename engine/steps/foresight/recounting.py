@@ -11,8 +11,8 @@ from engine.domain.addresses import canonical, exact
 from engine.domain.permission import Permitted, Refused
 from engine.errors import NothingFound
 from engine.steps.foresight.reaching import Target, permit_anyhow
+from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
-from engine.steps.suppressing import Shop
 from engine.store import addresses, consents, people, suppressions
 from engine.store.consents import ConsentEntry, permission_facts
 from engine.store.people import Person
@@ -31,7 +31,7 @@ class History:
     kinds: dict[str, Permitted | Refused]
 
 
-def recount(shop: Shop, who: str, now: datetime) -> list[History]:
+def recount(shop: Premises, who: str, now: datetime) -> list[History]:
     """Tell the history of whom somebody means: everybody on a mailbox, or an address that no customer has."""
     with shop.database.read() as session:
         found = people.find(session, who)
@@ -40,7 +40,7 @@ def recount(shop: Shop, who: str, now: datetime) -> list[History]:
         return [_of_address(session, shop, who, now)]
 
 
-def _of_person(session: Session, shop: Shop, person: Person, now: datetime) -> History:
+def _of_person(session: Session, shop: Premises, person: Person, now: datetime) -> History:
     mailboxes = people.addresses_of(session, [person.id])
     marks = set(suppressions.person_marks(shop.keyring, person.uid))
     for email in addresses.emails_of(session, sorted(mailboxes)).values():
@@ -55,7 +55,7 @@ def _of_person(session: Session, shop: Shop, person: Person, now: datetime) -> H
     )
 
 
-def _of_address(session: Session, shop: Shop, who: str, now: datetime) -> History:
+def _of_address(session: Session, shop: Premises, who: str, now: datetime) -> History:
     number = addresses.find(session, [exact(who)]).get(exact(who))
     marks = suppressions.address_marks(shop.keyring, exact(who), canonical(who))
     standing = tuple(suppressions.standing(session, marks))
@@ -72,7 +72,7 @@ def _of_address(session: Session, shop: Shop, who: str, now: datetime) -> Histor
 
 
 def _allowed(
-    session: Session, shop: Shop, subject: tuple[int, int | None], now: datetime
+    session: Session, shop: Premises, subject: tuple[int, int | None], now: datetime
 ) -> dict[str, Permitted | Refused]:
     customer, mailbox = subject
     policy = policy_of(shop.config)

@@ -17,7 +17,7 @@ from engine.domain.calendar import local_day
 from engine.domain.words import DayRange, Email, Result
 from engine.errors import NothingFound, UsageError
 from engine.steps import composing, gating
-from engine.steps.gating import Shop
+from engine.steps.shop import Shop
 from engine.store import enrolments, messages, people
 from engine.store.enrolments import Due, NewMessage, Plan
 from engine.store.people import Person

@@ -1,4 +1,4 @@
-"""What the kinds of import have in common: what they need of the shop, and how rows find the customer they name."""
+"""What the kinds of import have in common: how each is asked for, and how rows find the customer they name."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from engine.config.loading import Config
 from engine.domain import addresses as forms
-from engine.keys import Keyring
 from engine.sources.rows import CustomerRow, PurchaseRow, ServiceItemRow
 from engine.sources.tables import Refusal
+from engine.steps.shop import Premises
 from engine.store import customers
 from engine.store.customers import Directory, Known
 from engine.store.database import Database
@@ -26,29 +24,8 @@ from engine.store.database import Database
 Progress = Callable[[int], None]
 """Is told how many rows were done since the last call; every row is done twice."""
 
-
-class Shop(Protocol):
-    """As much of the whole Treuepost as an import needs."""
-
-    @property
-    def config(self) -> Config:
-        """The shop's settings."""
-
-    @property
-    def database(self) -> Database:
-        """The store."""
-
-    @property
-    def keyring(self) -> Keyring:
-        """The keys under which suppressed addresses are kept."""
-
-    @property
-    def installation(self) -> UUID:
-        """The name space of all names."""
-
-    @property
-    def home(self) -> Path:
-        """The folder of config.toml."""
+Shop = Premises
+"""An importer's shop is open before any campaign is read."""
 
 
 @dataclass(frozen=True, slots=True)

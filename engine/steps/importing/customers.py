@@ -10,8 +10,9 @@ from engine.domain import addresses as forms
 from engine.errors import TreuepostError
 from engine.sources.rows import CustomerRow
 from engine.sources.tables import Refusal
-from engine.steps.importing.contract import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up
+from engine.steps.importing.contract import Asked, Checked, Counts, OwnDays, as_cell, look_up
 from engine.steps.importing.spooling import FirstSeen, Numbers, Rows
+from engine.steps.shop import Premises
 from engine.store import customers, purchases, suppressions
 from engine.store.customers import Directory, Incoming, Known
 from engine.store.database import Database
@@ -35,7 +36,7 @@ _MAY_GO = 0.05
 class CustomersImport:
     """The rows of a customers file."""
 
-    def __init__(self, shop: Shop, asked: Asked) -> None:
+    def __init__(self, shop: Premises, asked: Asked) -> None:
         self._shop, self._asked, self._days = shop, asked, OwnDays(asked.zone)
         self._first, self._nameless = FirstSeen(), Numbers()
         self._met, self._highest, self._gone = Numbers(), 0, 0

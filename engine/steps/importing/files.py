@@ -22,18 +22,19 @@ from engine.sources.options import ReadOptions
 from engine.sources.refused import RefusedRows, refused_file
 from engine.sources.tables import Refusal, Table
 from engine.sources.validating import Watch, validated
-from engine.steps.importing.contract import Asked, Counts, Importer, Progress, Shop
+from engine.steps.importing.contract import Asked, Counts, Importer, Progress
 from engine.steps.importing.customers import CustomersImport
 from engine.steps.importing.permission import ConsentsImport, SuppressionsImport
 from engine.steps.importing.services import ServiceItemsImport, VisitsImport
 from engine.steps.importing.spooling import Spool
 from engine.steps.importing_purchases import PurchasesImport
+from engine.steps.shop import Premises
 from engine.store import imports, installation
 
 BATCH = 1000
 """Rows looked up and written together: a transaction stays far below the time anybody beside it would notice."""
 
-IMPORTERS: dict[str, Callable[[Shop, Asked], Importer]] = {
+IMPORTERS: dict[str, Callable[[Premises, Asked], Importer]] = {
     "customers": CustomersImport,
     "purchases": PurchasesImport,
     "service-items": ServiceItemsImport,
@@ -68,7 +69,7 @@ def ignore(_rows: int) -> None:
 
 
 def import_file(  # noqa: PLR0913  (the words of one command)
-    shop: Shop,
+    shop: Premises,
     what: str,
     path: Path,
     options: ReadOptions,
@@ -84,7 +85,7 @@ def import_file(  # noqa: PLR0913  (the words of one command)
 
 
 def import_as_asked(
-    shop: Shop, path: Path, options: ReadOptions, asked: Asked, progress: Progress = ignore
+    shop: Premises, path: Path, options: ReadOptions, asked: Asked, progress: Progress = ignore
 ) -> ImportReport:
     """Read a file, settle which column is which, and import it."""
     asked = asked.marked(path)
@@ -97,7 +98,7 @@ def import_as_asked(
 
 
 def import_table(  # noqa: PLR0913  (the words of one command)
-    shop: Shop,
+    shop: Premises,
     table: Table,
     mapping: Mapping,
     *,
@@ -114,7 +115,7 @@ def import_table(  # noqa: PLR0913  (the words of one command)
 
 
 def run(
-    shop: Shop, table: Table, mapping: Mapping, refused: RefusedRows, asked: Asked, progress: Progress
+    shop: Premises, table: Table, mapping: Mapping, refused: RefusedRows, asked: Asked, progress: Progress
 ) -> ImportReport:
     """Check everything, then write what is sound."""
     asked = asked.marked(table.path)
@@ -159,7 +160,7 @@ class _Reading:
         ]
 
 
-def _check(shop: Shop, reading: _Reading, importer: Importer, spool: Spool[Any], progress: Progress) -> int:
+def _check(shop: Premises, reading: _Reading, importer: Importer, spool: Spool[Any], progress: Progress) -> int:
     """Run the first pass; return how many rows the file has."""
     rows = 0
     for batch in _batches(validated(reading.table, reading.mapping, reading.watch)):
@@ -178,7 +179,7 @@ def _check(shop: Shop, reading: _Reading, importer: Importer, spool: Spool[Any],
 
 
 def _write(
-    shop: Shop,
+    shop: Premises,
     asked: Asked,
     table: Table,
     importer: Importer,
@@ -227,7 +228,7 @@ def _batches(things: Iterable[Thing]) -> Iterator[list[Thing]]:
 
 
 @contextmanager
-def _noting_failure(shop: Shop, asked: Asked, path: Path) -> Iterator[None]:
+def _noting_failure(shop: Premises, asked: Asked, path: Path) -> Iterator[None]:
     """Remember a file that was refused whole, with why; nothing of it was written."""
     try:
         yield

@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from sqlmodel import Session
 
-from engine.config.loading import Config
 from engine.domain import addresses as forms
 from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, ConsentState
 from engine.domain.words import Reason
 from engine.sources.rows import ConsentRow, SuppressionRow
-from engine.steps.importing.contract import Asked, Checked, Counts, Shop
+from engine.steps.importing.contract import Asked, Checked, Counts
 from engine.steps.importing.spooling import FirstSeen, Rows
-from engine.steps.subscribing import record
-from engine.steps.suppressing import Ledger, keep
+from engine.steps.shop import Premises
+from engine.steps.subscribing import policy_of, record
+from engine.steps.suppressing import keep, ledger_of
 from engine.store import addresses, imports, people, suppressions
 from engine.store.consents import NewConsent
 from engine.store.database import Database
-from engine.store.suppression_log import SuppressionLog
 from engine.store.suppressions import NewSuppression
 
 _ACTOR = "import"
@@ -26,16 +25,12 @@ _FOR_ADVERTISING = frozenset({Reason.OBJECTION, Reason.COMPLAINT, Reason.WITHDRA
 _REASONS = _FOR_ADVERTISING | {Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK}
 
 
-def _ledger(shop: Shop) -> Ledger:
-    return Ledger(shop.keyring, SuppressionLog.beside(shop.database, shop.home))
-
-
 class ConsentsImport:
     """The rows of a consents file: events that are added once and never change."""
 
-    def __init__(self, shop: Shop, asked: Asked) -> None:
-        self._asked, self._ledger = asked, _ledger(shop)
-        self._wordings = wordings_of(shop.config)
+    def __init__(self, shop: Premises, asked: Asked) -> None:
+        self._asked, self._ledger = asked, ledger_of(shop)
+        self._wordings = policy_of(shop.config).wordings
         self._unproven, self._narrowed = Rows(), Rows()
 
     def check(self, session: Session, rows: Sequence[ConsentRow]) -> Checked:  # noqa: ARG002  (asks the config only)
@@ -106,8 +101,8 @@ class ConsentsImport:
 class SuppressionsImport:
     """The rows of a suppressions file: addresses nobody may write to."""
 
-    def __init__(self, shop: Shop, asked: Asked) -> None:
-        self._asked, self._ledger, self._first = asked, _ledger(shop), FirstSeen()
+    def __init__(self, shop: Premises, asked: Asked) -> None:
+        self._asked, self._ledger, self._first = asked, ledger_of(shop), FirstSeen()
 
     def check(self, session: Session, rows: Sequence[SuppressionRow]) -> Checked:  # noqa: ARG002
         """Refuse an address that is there twice."""
@@ -162,11 +157,6 @@ class SuppressionsImport:
     def warnings(self) -> list[str]:
         """Have nothing to add."""
         return []
-
-
-def wordings_of(config: Config) -> dict[str, frozenset[str]]:
-    """Return the kinds each declared wording names."""
-    return {name: frozenset(wording.kinds) for name, wording in config.wording.items()}
 
 
 def is_proven(row: ConsentRow, wordings: Mapping[str, frozenset[str]]) -> bool:

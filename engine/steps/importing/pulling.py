@@ -15,8 +15,9 @@ from pathlib import Path
 from engine.config.sections import Source
 from engine.errors import NothingFound, StoreError, TreuepostError
 from engine.sources.options import ReadOptions
-from engine.steps.importing.contract import Asked, Progress, Shop, file_mark
+from engine.steps.importing.contract import Asked, Progress, file_mark
 from engine.steps.importing.files import ImportReport, ignore, import_as_asked
+from engine.steps.shop import Premises
 from engine.store import imports
 from engine.store.imports import Run, Seen
 
@@ -39,13 +40,13 @@ class PullResult:
 
 
 def pull(
-    shop: Shop, name: str | None, now: datetime, *, yes: bool = False, progress: Progress = ignore
+    shop: Premises, name: str | None, now: datetime, *, yes: bool = False, progress: Progress = ignore
 ) -> list[PullResult]:
     """Import the named source, or all of them: customers before what refers to them."""
     return [_pull_one(shop, each, now, yes, progress) for each in _wanted(shop, name)]
 
 
-def changed_sources(shop: Shop, now: datetime) -> list[str]:
+def changed_sources(shop: Premises, now: datetime) -> list[str]:
     """Return the sources whose file has changed since it was imported and is no longer being written.
 
     To be asked once a tick. What a look found is kept in the store, so that passes started by cron count as looks too.
@@ -53,7 +54,7 @@ def changed_sources(shop: Shop, now: datetime) -> list[str]:
     return [name for name in _in_order(shop) if _is_ready(shop, name, now)]
 
 
-def _is_ready(shop: Shop, name: str, now: datetime) -> bool:
+def _is_ready(shop: Premises, name: str, now: datetime) -> bool:
     """Say whether two looks in a row find the same file, and its content is worth a try."""
     found = _look(shop.config.source[name], source_path(shop, name))
     with shop.database.read() as session:
@@ -72,7 +73,7 @@ def _is_ready(shop: Shop, name: str, now: datetime) -> bool:
     return False
 
 
-def _settle(shop: Shop, name: str, seen: Seen, known: Run | None, now: datetime) -> None:
+def _settle(shop: Premises, name: str, seen: Seen, known: Run | None, now: datetime) -> None:
     """Note that a file was dealt with; one written anew with the same good content counts as fresh data."""
     with shop.database.write() as session:
         if known and known.good and imports.last_look(session, name) != seen:
@@ -80,12 +81,12 @@ def _settle(shop: Shop, name: str, seen: Seen, known: Run | None, now: datetime)
         imports.note_look(session, name, seen, now)
 
 
-def _note(shop: Shop, name: str, seen: Seen, now: datetime) -> None:
+def _note(shop: Premises, name: str, seen: Seen, now: datetime) -> None:
     with shop.database.write() as session:
         imports.note_look(session, name, seen, now)
 
 
-def source_path(shop: Shop, name: str) -> Path:
+def source_path(shop: Premises, name: str) -> Path:
     """Return where a source's file lies; a relative path starts at the config's folder."""
     return shop.home / Path(shop.config.source[name].file).expanduser()
 
@@ -103,7 +104,7 @@ def options_of(source: Source) -> ReadOptions:
     )
 
 
-def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progress) -> PullResult:
+def _pull_one(shop: Premises, name: str, now: datetime, yes: bool, progress: Progress) -> PullResult:
     source, path = shop.config.source[name], source_path(shop, name)
     found = _look(source, path)
     if not found:
@@ -130,7 +131,7 @@ def _pull_one(shop: Shop, name: str, now: datetime, yes: bool, progress: Progres
     return result
 
 
-def _missing(shop: Shop, name: str, now: datetime) -> PullResult:
+def _missing(shop: Premises, name: str, now: datetime) -> PullResult:
     """Say, and remember, that a source's file is not there; the data from last time stays."""
     source, path = shop.config.source[name], source_path(shop, name)
     error = f"{path} does not exist."
@@ -139,7 +140,7 @@ def _missing(shop: Shop, name: str, now: datetime) -> PullResult:
     return PullResult(name, source.what, path, error=error, hint=f"Check file in [source.{name}].")
 
 
-def _imported(shop: Shop, asked: Asked, path: Path, progress: Progress) -> PullResult:
+def _imported(shop: Premises, asked: Asked, path: Path, progress: Progress) -> PullResult:
     """Import a source's file; a file that is refused whole is a result, a store that fails is not."""
     source = shop.config.source[asked.source]
     try:
@@ -151,7 +152,7 @@ def _imported(shop: Shop, asked: Asked, path: Path, progress: Progress) -> PullR
     return PullResult(asked.source, source.what, path, report)
 
 
-def _wanted(shop: Shop, name: str | None) -> list[str]:
+def _wanted(shop: Premises, name: str | None) -> list[str]:
     if name is None:
         return list(_in_order(shop))
     if name not in shop.config.source:
@@ -160,7 +161,7 @@ def _wanted(shop: Shop, name: str | None) -> list[str]:
     return [name]
 
 
-def _in_order(shop: Shop) -> Iterator[str]:
+def _in_order(shop: Premises) -> Iterator[str]:
     """Go through the sources so that what others refer to comes first."""
     order = ("suppressions", "customers", "purchases", "service-items", "visits", "consents")
     yield from sorted(shop.config.source, key=lambda name: order.index(shop.config.source[name].what))

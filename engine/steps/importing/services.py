@@ -8,8 +8,9 @@ from sqlmodel import Session
 
 from engine.sources.rows import ServiceItemRow, VisitRow
 from engine.sources.tables import Refusal
-from engine.steps.importing.contract import Asked, Checked, Counts, Shop, look_up, owner_of
+from engine.steps.importing.contract import Asked, Checked, Counts, look_up, owner_of
 from engine.steps.importing.spooling import FirstSeen
+from engine.steps.shop import Premises
 from engine.store import service_items
 from engine.store.database import Database
 
@@ -29,7 +30,7 @@ _VISIT_FIELDS = ("next_service_on", "report_url")
 class ServiceItemsImport:
     """The rows of a service-items file."""
 
-    def __init__(self, shop: Shop, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
+    def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
         self._asked, self._first = asked, FirstSeen()
 
     def check(self, session: Session, rows: Sequence[ServiceItemRow]) -> Checked:
@@ -71,7 +72,7 @@ class ServiceItemsImport:
 class VisitsImport:
     """The rows of a visits file."""
 
-    def __init__(self, shop: Shop, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
+    def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
         self._asked, self._first = asked, FirstSeen()
 
     def check(self, session: Session, rows: Sequence[VisitRow]) -> Checked:
