@@ -12,7 +12,7 @@ from engine.language import Language
 
 ENGINE = Path(__file__).parents[2] / "engine"
 MODULES = [
-    *(ENGINE / name for name in ("domain/grammar.py", "steps/checking.py", "cli/check.py")),
+    *(ENGINE / name for name in ("domain/grammar.py", "steps/foresight/checking.py", "cli/check.py")),
     *(path for room in ("toml", "config", "campaigns", "triggers") for path in sorted((ENGINE / room).glob("*.py"))),
 ]
 SAYERS = {"say", "_say", "_", "gettext", "ngettext", "GrammarError", "_no_text"}
