@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.words import OnDoubt, Reason, State
-from engine.store import messages
+from engine.store import messages, tuples
 from engine.store.message_tables import Enrolment, Message, MessageEvent
 from engine.store.tables import Customer, Purchase
-from engine.store.upsert import change, chunks, insert_new
+from engine.store.upsert import change, chunks, insert_new, is_sqlite
 
 ROWS_AT_ONCE = 500
 """Rows written in one transaction: few enough that nobody waits noticeably for the writer."""
@@ -90,15 +91,24 @@ def unplanned(session: Session, occasions: Occasions, plan: Plan, step: str, *, 
 
     With `follows` only occasions count that are enrolled already: the step waits for an earlier one.
     """
-    found = occasions.subquery("due")
-    to_move = sa.and_(_MESSAGES.c.state == State.PLANNED, _MESSAGES.c.due != found.c.due, found.c.due_at.is_(None))
+    # A union of several SELECTs is asked one by one: then each is found by the columns' own indexes.
+    for select in occasions.selects if isinstance(occasions, sa.CompoundSelect) else (occasions,):
+        comparison = _unplanned(select, plan.campaign, plan.rehearsal, step, follows)
+        yield from _tuples(session, comparison) if is_sqlite(session) else _in_chunks(session, comparison)
+
+
+@lru_cache(maxsize=128)
+def _unplanned(occasions: sa.Select[Any], campaign: str, rehearsal: bool, step: str, follows: bool) -> sa.Select[Any]:
+    """Return the comparison of one SELECT of occasions with what is planned; each tick asks it again."""
+    found = occasions.selected_columns
+    to_move = sa.and_(_MESSAGES.c.state == State.PLANNED, _MESSAGES.c.due != found.due, found.due_at.is_(None))
     message = sa.and_(_MESSAGES.c.enrolment_id == _ENROLMENTS.c.id, _MESSAGES.c.step == step)
-    statement = (
-        sa.select(found, _MESSAGES.c.id)
-        .select_from(found.join(_ENROLMENTS, _enrolled(found, plan), isouter=not follows).outerjoin(_MESSAGES, message))
+    return (
+        occasions.add_columns(_MESSAGES.c.id)
+        .join(_ENROLMENTS, _enrolled(found, campaign, rehearsal), isouter=not follows)
+        .outerjoin(_MESSAGES, message)
         .where(sa.or_(_MESSAGES.c.id.is_(None), to_move))
     )
-    yield from _in_chunks(session, statement)
 
 
 def backlog(session: Session, occasions: Occasions, plan: Plan) -> Iterator[list[Due]]:
@@ -106,7 +116,7 @@ def backlog(session: Session, occasions: Occasions, plan: Plan) -> Iterator[list
     latest = _latest(occasions)
     statement = (
         sa.select(*(latest.c[name] for name in Due._fields[:-1]), sa.null())
-        .select_from(latest.outerjoin(_ENROLMENTS, _enrolled(latest, plan)))
+        .select_from(latest.outerjoin(_ENROLMENTS, _enrolled(latest.c, plan.campaign, plan.rehearsal)))
         .where(latest.c.rank == 1, _ENROLMENTS.c.id.is_(None))
         .order_by(latest.c.due.desc(), latest.c.uid)
     )
@@ -116,7 +126,7 @@ def backlog(session: Session, occasions: Occasions, plan: Plan) -> Iterator[list
 def count_enrolled(session: Session, occasions: Occasions, plan: Plan) -> int:
     """Return how many of these occasions are enrolled already."""
     latest = _latest(occasions)
-    joined = latest.join(_ENROLMENTS, _enrolled(latest, plan))
+    joined = latest.join(_ENROLMENTS, _enrolled(latest.c, plan.campaign, plan.rehearsal))
     statement = sa.select(sa.func.count()).select_from(joined).where(latest.c.rank == 1)
     return session.connection().execute(statement).scalar_one()
 
@@ -124,7 +134,7 @@ def count_enrolled(session: Session, occasions: Occasions, plan: Plan) -> int:
 def count_not_enrolled(session: Session, occasions: Occasions, plan: Plan) -> int:
     """Return how many of these occasions nobody was enrolled for, each with all its steps as one."""
     latest = _latest(occasions)
-    joined = latest.outerjoin(_ENROLMENTS, _enrolled(latest, plan))
+    joined = latest.outerjoin(_ENROLMENTS, _enrolled(latest.c, plan.campaign, plan.rehearsal))
     alone = (latest.c.rank == 1, _ENROLMENTS.c.id.is_(None))
     return session.connection().execute(sa.select(sa.func.count()).select_from(joined).where(*alone)).scalar_one()
 
@@ -200,12 +210,12 @@ def _latest(occasions: Occasions) -> sa.Subquery:
     return sa.select(found, rank.label("rank")).subquery("latest")
 
 
-def _enrolled(found: sa.FromClause, plan: Plan) -> sa.ColumnElement[bool]:
+def _enrolled(found: sa.ColumnCollection[str, Any], campaign: str, rehearsal: bool) -> sa.ColumnElement[bool]:
     return sa.and_(
-        _ENROLMENTS.c.campaign == plan.campaign,
-        _ENROLMENTS.c.customer_uid == found.c.uid,
-        _ENROLMENTS.c.occasion == found.c.occasion,
-        _ENROLMENTS.c.rehearsal == plan.rehearsal,
+        _ENROLMENTS.c.campaign == campaign,
+        _ENROLMENTS.c.customer_uid == found.uid,
+        _ENROLMENTS.c.occasion == found.occasion,
+        _ENROLMENTS.c.rehearsal == rehearsal,
     )
 
 
@@ -213,6 +223,16 @@ def _in_chunks(session: Session, statement: sa.Select[Any]) -> Iterator[list[Due
     streaming = {"yield_per": ROWS_AT_ONCE}
     for part in session.connection().execute(statement, execution_options=streaming).partitions():
         yield [Due(*row) for row in part]
+
+
+def _tuples(session: Session, select: sa.Select[Any]) -> Iterator[list[Due]]:
+    for part in _asked(select).chunks(session.connection(), ROWS_AT_ONCE):
+        yield list(map(Due._make, part))
+
+
+@lru_cache(maxsize=128)
+def _asked(select: sa.Select[Any]) -> tuples.Asked:
+    return tuples.Asked(select)
 
 
 def _enrol(session: Session, plan: Plan, occasions: Sequence[Due]) -> dict[tuple[str, str], int]:

@@ -1,11 +1,11 @@
-"""Bulk statements as plain tuples for SQLite: three times as fast there as handing every row through SQLAlchemy.
+"""Statements over many rows as plain tuples for SQLite: far faster there than handing every row through SQLAlchemy.
 
 The statement is compiled once; what a column's type does to a value is asked of the type, so both ways store the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 Encoder = Callable[[Any], Any]
+Rows = Iterable[tuple[Any, ...]]
 
 _DIALECT = sqlite.dialect()
 
@@ -34,6 +35,34 @@ class Prepared:
             return 0
         columns = [_encoded(encode, [row[name] for row in rows]) for name, encode in self._columns]
         return max(0, connection.exec_driver_sql(self._sql, list(zip(*columns, strict=True))).rowcount)
+
+
+class Asked:
+    """One compiled SELECT with its values, and what each of its columns' types makes of what the driver returns."""
+
+    def __init__(self, select: sa.Select[Any]) -> None:
+        compiled = select.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self._sql = str(compiled)
+        self._values = tuple(_bound(compiled, name) for name in compiled.positiontup or ())
+        decoders = [_decoder(column.type) for column in select.selected_columns]
+        self._decoders = [(index, decode) for index, decode in enumerate(decoders) if decode is not None]
+
+    def chunks(self, connection: sa.Connection, size: int) -> Iterator[Rows]:
+        """Yield the rows, so many at a time."""
+        for part in connection.exec_driver_sql(self._sql, self._values).partitions(size):
+            columns: list[Sequence[Any]] = list(zip(*part, strict=True))
+            for index, decode in self._decoders:
+                # Few values stand in many rows: each is decoded once.
+                known = {value: decode(value) for value in set(columns[index])}
+                columns[index] = [known[value] for value in columns[index]]
+            yield zip(*columns, strict=True)
+
+
+def _bound(compiled: Any, name: str) -> Any:
+    """Return a value as the driver takes it; entries of a list are numbers and texts, which it takes as they are."""
+    value = compiled.params[name]
+    encode = _encoder(compiled.binds[name].type) if name in compiled.binds else None
+    return encode(value) if encode else value
 
 
 @lru_cache(maxsize=128)
@@ -74,6 +103,11 @@ def _encoded(encode: Encoder | None, values: list[Any]) -> Iterable[Any]:
 def _encoder(kind: sa.types.TypeEngine[Any]) -> Encoder | None:
     processor: Encoder | None = kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
     return _instant if _is_instant(kind) else processor
+
+
+def _decoder(kind: sa.types.TypeEngine[Any]) -> Encoder | None:
+    processor: Encoder | None = kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
+    return processor
 
 
 def _is_instant(kind: sa.types.TypeEngine[Any]) -> bool:
