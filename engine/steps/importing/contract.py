@@ -68,25 +68,27 @@ class Counts:
 
 
 class Importer(Protocol):
-    """One kind of row on its way into the store."""
+    """One kind of row on its way into the store; where a kind has nothing of its own to do, what stands here holds."""
 
     def check(self, session: Session, rows: Sequence[Any]) -> Checked:
         """Look at a batch in the first pass; nothing is written."""
 
     def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
-        """Learn the bare (customer_id, email) cells of rows that could not be read."""
+        """Learn the bare (customer_id, email) cells of rows that could not be read; most kinds need not know them."""
 
     def agree(self, database: Database) -> None:
-        """Raise if the file as a whole is not to be taken. Still nothing is written."""
+        """Raise if the file as a whole is not to be taken; most kinds take any. Still nothing is written."""
 
     def write(self, session: Session, ready: Sequence[Any]) -> Counts:
         """Write a batch in the second pass."""
 
-    def finish(self, database: Database, *, mend: bool) -> int:
+    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (most kinds leave nothing half-done)
         """Do what is done once at the end; `mend` also what an import that was cut short left. Return rows changed."""
+        return 0
 
     def warnings(self) -> list[str]:
         """Say what the owner should know."""
+        return []
 
 
 class OwnDays:

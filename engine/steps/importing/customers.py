@@ -10,7 +10,7 @@ from engine.domain import addresses as forms
 from engine.errors import TreuepostError
 from engine.sources.rows import CustomerRow
 from engine.sources.tables import Refusal
-from engine.steps.importing.contract import Asked, Checked, Counts, OwnDays, as_cell, look_up
+from engine.steps.importing.contract import Asked, Checked, Counts, Importer, OwnDays, as_cell, look_up
 from engine.steps.importing.spooling import FirstSeen, Numbers, Rows
 from engine.steps.shop import Premises
 from engine.store import customers, purchases, suppressions
@@ -33,7 +33,7 @@ _MAY_GO = 0.05
 """The share of customers a complete list may lack before somebody has to say yes."""
 
 
-class CustomersImport:
+class CustomersImport(Importer):
     """The rows of a customers file."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:

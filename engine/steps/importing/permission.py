@@ -10,14 +10,13 @@ from engine.domain import addresses as forms
 from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, ConsentState
 from engine.domain.words import Reason
 from engine.sources.rows import ConsentRow, SuppressionRow
-from engine.steps.importing.contract import Asked, Checked, Counts
+from engine.steps.importing.contract import Asked, Checked, Counts, Importer
 from engine.steps.importing.spooling import FirstSeen, Rows
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of, record
 from engine.steps.suppressing import keep, ledger_of
 from engine.store import addresses, imports, people, suppressions
 from engine.store.consents import NewConsent
-from engine.store.database import Database
 from engine.store.suppressions import NewSuppression
 
 _ACTOR = "import"
@@ -25,7 +24,7 @@ _FOR_ADVERTISING = frozenset({Reason.OBJECTION, Reason.COMPLAINT, Reason.WITHDRA
 _REASONS = _FOR_ADVERTISING | {Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK}
 
 
-class ConsentsImport:
+class ConsentsImport(Importer):
     """The rows of a consents file: events that are added once and never change."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:
@@ -59,12 +58,6 @@ class ConsentsImport:
             "proven": proven,
         }
 
-    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
-        """Need not know whose rows could not be read."""
-
-    def agree(self, database: Database) -> None:
-        """Take any file."""
-
     def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
         """Append what is not there yet; every "no" goes to the suppressions and their log as well."""
         mailboxes = addresses.find_or_add(session, [str(row["email"]) for row in ready], self._asked.now)
@@ -77,10 +70,6 @@ class ConsentsImport:
         new = [event for fingerprint, event in events.items() if fingerprint not in known]
         created = record(session, self._ledger, new, self._asked.now, _ACTOR)
         return Counts(created=created, unchanged=len(ready) - created)
-
-    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
-        """Have nothing to finish."""
-        return 0
 
     def warnings(self) -> list[str]:
         """Say which consents permit nothing, and which were cut down to what their wording names."""
@@ -98,7 +87,7 @@ class ConsentsImport:
         return said
 
 
-class SuppressionsImport:
+class SuppressionsImport(Importer):
     """The rows of a suppressions file: addresses nobody may write to."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:
@@ -115,12 +104,6 @@ class SuppressionsImport:
             else:
                 checked.ready.append((row.email, _reason(row.reason), row.at, row.reason or "import"))
         return checked
-
-    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
-        """Need not know whose rows could not be read."""
-
-    def agree(self, database: Database) -> None:
-        """Take any file."""
 
     def write(self, session: Session, ready: Sequence[tuple[str, Reason, object, str]]) -> Counts:
         """Keep each "no" that does not stand already."""
@@ -149,14 +132,6 @@ class SuppressionsImport:
             source,
             known.get(forms.exact(email)),
         )
-
-    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
-        """Have nothing to finish."""
-        return 0
-
-    def warnings(self) -> list[str]:
-        """Have nothing to add."""
-        return []
 
 
 def is_proven(row: ConsentRow, wordings: Mapping[str, frozenset[str]]) -> bool:

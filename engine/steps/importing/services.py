@@ -8,11 +8,10 @@ from sqlmodel import Session
 
 from engine.sources.rows import ServiceItemRow, VisitRow
 from engine.sources.tables import Refusal
-from engine.steps.importing.contract import Asked, Checked, Counts, look_up, owner_of
+from engine.steps.importing.contract import Asked, Checked, Counts, Importer, look_up, owner_of
 from engine.steps.importing.spooling import FirstSeen
 from engine.steps.shop import Premises
 from engine.store import service_items
-from engine.store.database import Database
 
 _ITEM_FIELDS = (
     "name",
@@ -27,7 +26,7 @@ _ITEM_FIELDS = (
 _VISIT_FIELDS = ("next_service_on", "report_url")
 
 
-class ServiceItemsImport:
+class ServiceItemsImport(Importer):
     """The rows of a service-items file."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
@@ -49,27 +48,13 @@ class ServiceItemsImport:
                 checked.ready.append(_item(row, owner.id))
         return checked
 
-    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
-        """Need not know whose rows could not be read."""
-
-    def agree(self, database: Database) -> None:
-        """Take any file."""
-
     def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
         """Write a batch; due days and cycles follow."""
         written = service_items.write(session, ready, self._asked.now)
         return Counts(written.created, written.updated, written.unchanged)
 
-    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
-        """Have nothing to finish."""
-        return 0
 
-    def warnings(self) -> list[str]:
-        """Have nothing to add."""
-        return []
-
-
-class VisitsImport:
+class VisitsImport(Importer):
     """The rows of a visits file."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
@@ -91,24 +76,10 @@ class VisitsImport:
                 checked.ready.append(_visit(row, items[row.service_item_id]))
         return checked
 
-    def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
-        """Need not know whose rows could not be read."""
-
-    def agree(self, database: Database) -> None:
-        """Take any file."""
-
     def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
         """Write a batch; the items' next dates and cycles follow."""
         written = service_items.write_visits(session, ready, self._asked.now)
         return Counts(written.created, written.updated, written.unchanged)
-
-    def finish(self, database: Database, *, mend: bool) -> int:  # noqa: ARG002  (nothing is left half-done here)
-        """Have nothing to finish."""
-        return 0
-
-    def warnings(self) -> list[str]:
-        """Have nothing to add."""
-        return []
 
 
 def _item(row: ServiceItemRow, customer: int) -> dict[str, object]:
