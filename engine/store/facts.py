@@ -18,7 +18,7 @@ from engine.domain.permission import ConsentState
 from engine.domain.states import MAY_HAVE_LEFT, OPEN
 from engine.store.message_tables import Enrolment
 from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
-from engine.store.tables import Address, ConsentEvent, Customer, Purchase, ServiceItem, Visit
+from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Purchase, ServiceItem, Visit
 
 _ENROLMENT: sa.Table = Enrolment.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
@@ -26,6 +26,7 @@ _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _PURCHASE: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
 _ITEM: sa.Table = ServiceItem.__table__  # type: ignore[attr-defined]
 _VISIT: sa.Table = Visit.__table__  # type: ignore[attr-defined]
+_KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
 _CONSENT: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 
 Row = sa.Row[Any]
@@ -190,14 +191,16 @@ def happened(session: Session, customers: Collection[int]) -> Happened:
     bookings = sa.select(_ITEM.c.id, _ITEM.c.booked_for).where(
         _ITEM.c.customer_id.in_(wanted), _ITEM.c.booked_for.is_not(None)
     )
-    objections = sa.select(_CONSENT.c.customer_id, sa.func.max(_CONSENT.c.at)).where(
-        _CONSENT.c.customer_id.in_(wanted), _CONSENT.c.state == ConsentState.OBJECTED
+    objections = (
+        sa.select(_KNOWN.c.customer_id, sa.func.max(_CONSENT.c.at))
+        .join(_CONSENT, _CONSENT.c.address_id == _KNOWN.c.address_id)
+        .where(_KNOWN.c.customer_id.in_(wanted), _CONSENT.c.state == ConsentState.OBJECTED)
     )
     return Happened(
         _pairs(session, purchases.group_by(_PURCHASE.c.customer_id)),
         _pairs(session, visits.group_by(_VISIT.c.service_item_id)),
         _pairs(session, bookings),
-        _pairs(session, objections.group_by(_CONSENT.c.customer_id)),
+        _pairs(session, objections.group_by(_KNOWN.c.customer_id)),
     )
 
 
