@@ -91,7 +91,8 @@ def inspect(session: Session, app: Shop, rows: Sequence[MessageRow], now: dateti
     if not rows:
         return Inspection([], Known({}, {}, {}, {}))
     own = {row.id for row in rows}
-    everyone = [*rows, *facts.siblings(session, rows, now)]
+    campaigns = {campaign.id: campaign for campaign in app.campaigns}
+    everyone = [_as_filed(row, campaigns.get(row.campaign)) for row in (*rows, *facts.siblings(session, rows, now))]
     today = local_day(now, app.config.shop.zone)
     known = facts.load(session, everyone, now, today, rehearsal=rows[0].rehearsal)
     group = _Group.read(session, app, known, everyone, now)
@@ -104,6 +105,13 @@ def inspect(session: Session, app: Shop, rows: Sequence[MessageRow], now: dateti
     seen = sorted(zip(everyone, allowed, strict=True), key=lambda one: (one[0].id not in own, *_order(one[0])))
     led = _one_by_one(group, seen)
     return Inspection([one for one in led if one.row.id in own], known)
+
+
+def _as_filed(row: MessageRow, campaign: Campaign | None) -> MessageRow:
+    """Return the message as today's file has it: until its bytes are frozen, words and legal kind belong together."""
+    if campaign is None or row.first_call_at is not None:
+        return row
+    return row._replace(kind=campaign.kind, on_doubt=campaign.on_doubt)
 
 
 def _order(row: MessageRow) -> tuple[datetime, int]:

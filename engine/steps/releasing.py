@@ -123,6 +123,8 @@ def _intent(letter: Letter, one: Inspected, now: datetime, provider: str) -> Mov
     values: dict[str, object] = {
         "fence": row.fence + 1,
         "attempts": row.attempts + 1,
+        "kind": row.kind,
+        "on_doubt": row.on_doubt,
         "first_call_at": row.first_call_at or now,
         "address_id": one.person.address_id,
         "basis": decision.basis,
