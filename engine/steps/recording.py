@@ -24,6 +24,8 @@ from engine.store.messages import MessageRow, Move
 PAUSE = timedelta(minutes=5)
 CREDENTIALS_PAUSE = timedelta(hours=1)
 LONGEST_DETAIL = 500
+NOTHING_LEFT = (State.RETRYING.value, State.FAILED.value)
+"""What becomes of a mail that provably did not leave."""
 
 
 def record(

@@ -18,7 +18,7 @@ from engine.domain.calendar import local_day
 from engine.domain.words import InDoubt, Reason, Result, State
 from engine.steps import composing, recovering
 from engine.steps.gating import Inspection, Shop, inspect
-from engine.steps.recording import record
+from engine.steps.recording import NOTHING_LEFT, record
 from engine.steps.releasing import Letter, Released, give_back, release, settle
 from engine.store import attempts, budgets, claims, messages, ownership, pauses
 from engine.store.budgets import Allowance, Stop
@@ -97,8 +97,7 @@ def _send_group(run: _Run, claim: _Claim) -> None:
             _give_back(run, part, "sending was stopped")
             continue
         released, at = _release(run, part)
-        _call_and_record(run, released, at)
-        sent += len(released)
+        sent += _call_and_record(run, released, at)
     _return_budget(run, claim, len(claim.rows) - sent)
 
 
@@ -251,21 +250,27 @@ def _standing_stop(run: _Run) -> Stop | None:
     return stopped if stopped is not None and stopped.until > run.clock() else None
 
 
-def _call_and_record(run: _Run, released: Sequence[Released], at: float) -> None:
-    """Call the provider from as many threads as it has senders; each records its own results."""
+def _call_and_record(run: _Run, released: Sequence[Released], at: float) -> int:
+    """Call the provider from as many threads as it has senders; return how many mails may have left.
+
+    Each thread records its own results.
+    """
     jobs: list[Future[Counter[str]]] = [run.pool.submit(_work, run, part, at) for part in _shares(run, released)]
     faults: list[BaseException] = []
+    counts: Counter[str] = Counter()
     for job in jobs:
         try:
-            run.counts.update(job.result())
+            counts.update(job.result())
         except Exception as error:  # noqa: BLE001  (every call must end before a fault is told)
             faults.append(error)
+    run.counts.update(counts)
     if faults:
         raise faults[0]
     if run.was_stopped and run.counts[State.SENT.value]:
         run.was_stopped = False
         with run.app.database.write() as session:
             budgets.lift_stop(session, run.app.provider.name)
+    return len(released) - sum(counts[state] for state in NOTHING_LEFT)
 
 
 def _shares(run: _Run, released: Sequence[Released]) -> Iterator[Sequence[Released]]:
