@@ -16,7 +16,7 @@ from engine.domain import retry
 from engine.domain.words import Accepted, InDoubt, NotSent, Reason, Refused, Result, State
 from engine.steps import suppressing
 from engine.steps.gating import Shop
-from engine.steps.releasing import Released
+from engine.steps.releasing import Released, let_go, skip_carried
 from engine.store import attempts, budgets, messages
 from engine.store.budgets import Stop
 from engine.store.messages import MessageRow, Move
@@ -40,6 +40,7 @@ def record(
     counts = Counter(moves[row][-1].after.value for row in moved)
     for mail, result in results:
         if mail.row.id in moved:
+            messages.transition(session, _carried(mail, result, moves[mail.row.id][0], now), now=now, actor=owner)
             _follow(session, app, mail, result, now)
         else:
             _keep_evidence(session, mail.row, result, now, owner)
@@ -60,6 +61,13 @@ def _moves(mail: Released, result: Result, now: datetime) -> list[Move]:
             return [Move(row, State.IN_DOUBT, Reason.NO_ANSWER, detail, {"owner": ""})]
         case NotSent():
             return _not_sent(row, result, detail, now)
+
+
+def _carried(mail: Released, result: Result, move: Move, now: datetime) -> list[Move]:
+    """Return what becomes of the messages this mail was to make unnecessary."""
+    if isinstance(result, Accepted | InDoubt):
+        return skip_carried(mail)
+    return let_go(mail, move.values.get("send_after", now))
 
 
 def _not_sent(row: MessageRow, result: NotSent, detail: str, now: datetime) -> list[Move]:

@@ -62,6 +62,8 @@ def _recover_some(session: Session, now: datetime, *, everything: bool) -> int:
 
 
 def _fate(row: MessageRow, now: datetime) -> Move:
+    if row.state is State.CLAIMED and row.carried_by is not None:  # its mail was released, and may have left
+        return Move(row, State.SKIPPED, Reason.SAME_ADDRESS, values={"owner": ""})
     if row.state is State.CLAIMED:
         return Move(row, resting(row), Reason.GIVEN_BACK, "its process died", {"owner": ""})
     if row.state is State.SENDING:

@@ -34,10 +34,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A mail whose intent is written: its row as it stands now."""
+    """A mail whose intent is written: its row as it stands now, and what is skipped if it may have left."""
 
     row: MessageRow
     email: Email
+    carried: tuple[MessageRow, ...] = ()
 
 
 def settle(
@@ -109,9 +110,8 @@ def _write_intents(
     for letter, one in may_go:
         if one.row.id not in made:
             continue
-        released.append(Released(_as_released(one.row, made[one.row.id]), letter.email))
-        if one.carried:
-            messages.transition(session, [_carry(row, one.row) for row in one.carried], now=now, actor=owner)
+        carried = messages.bind(session, one.carried, one.row.id, now=now, actor=owner) if one.carried else []
+        released.append(Released(_as_released(one.row, made[one.row.id]), letter.email, tuple(carried)))
     digests = {mail.row.id: attempts.digest(mail.email) for mail in released}
     attempts.freeze(session, [(mail.row.id, mail.email, digests[mail.row.id]) for mail in released], now)
     attempts.begin(session, [(mail.row, digests[mail.row.id]) for mail in released], name, now)
@@ -144,5 +144,16 @@ def _as_released(row: MessageRow, move: Move) -> MessageRow:
     return row._replace(state=State.SENDING, **written)
 
 
-def _carry(row: MessageRow, lead: MessageRow) -> Move:
-    return Move(row, State.SKIPPED, Reason.SAME_ADDRESS, lead.message_id, {"carried_by": lead.id, "owner": ""})
+def skip_carried(mail: Released) -> list[Move]:
+    """End what a mail has carried that may have left."""
+    told = mail.row.message_id
+    return [Move(row, State.SKIPPED, Reason.SAME_ADDRESS, told, {"owner": ""}) for row in mail.carried]
+
+
+def let_go(mail: Released, send_after: datetime) -> list[Move]:
+    """Return what a mail was to carry that did not leave to the queue, to be looked at together with it."""
+    values = {"owner": "", "carried_by": None, "send_after": send_after}
+    return [
+        Move(row, resting(row), Reason.GIVEN_BACK, "the mail that carried it did not go", values)
+        for row in mail.carried
+    ]

@@ -19,7 +19,7 @@ from engine.domain.words import InDoubt, Reason, Result, State
 from engine.steps import composing, recovering
 from engine.steps.gating import Inspection, Shop, inspect
 from engine.steps.recording import NOTHING_LEFT, record
-from engine.steps.releasing import Letter, Released, give_back, release, settle
+from engine.steps.releasing import Letter, Released, give_back, let_go, release, settle
 from engine.store import attempts, budgets, claims, messages, ownership, pauses
 from engine.store.budgets import Allowance, Stop
 from engine.store.messages import MessageRow, Move
@@ -231,7 +231,8 @@ def _release(run: _Run, letters: Sequence[Letter]) -> tuple[list[Released], floa
     with run.app.database.write() as session:
         now = run.clock()  # read once the writer's place is ours: what was written before is not in our future
         released = release(session, run.app, letters, now=now, owner=run.owner)
-        rest = [row for row in messages.by_ids(session, ids) if row.state is State.CLAIMED]
+        claimed = (row for row in messages.by_ids(session, ids) if row.state is State.CLAIMED)
+        rest = [row for row in claimed if row.carried_by is None]
         give_back(session, rest, now=now, actor=run.owner, why="its mail was not released")
     return released, stopwatch()
 
@@ -304,9 +305,11 @@ def _call(run: _Run, mails: Sequence[Released], at: float) -> list[Result] | Non
 
 def _take_back(session: Session, mails: Sequence[Released], now: datetime, owner: str) -> Counter[str]:
     """Return released mails to the queue: no call was made for them."""
+    soon = now + timedelta(seconds=1)
     for mail in mails:
         attempts.abandon(session, mail.row, "not_begun", now)
-    values = {"owner": "", "send_after": now + timedelta(seconds=1)}
+        messages.transition(session, let_go(mail, soon), now=now, actor=owner)
+    values = {"owner": "", "send_after": soon}
     moves = [
         Move(mail.row, State.RETRYING, Reason.GIVEN_BACK, "too slow", values | {"attempts": mail.row.attempts - 1})
         for mail in mails

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.domain.states import may_go
+from engine.domain.states import CLAIMABLE, may_go
 from engine.domain.words import OnDoubt, Reason, State
 from engine.store.message_tables import Message, MessageEvent
 
@@ -47,6 +47,7 @@ class MessageRow(NamedTuple):
     fence: int
     attempts: int
     first_call_at: datetime | None
+    carried_by: int | None
 
 
 WAITING: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
@@ -129,19 +130,30 @@ def move_all(
         if not may_go(row.state, after):
             raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {after}")
     before = {row.id: row for row in rows}
-    statement = (
-        sa.update(TABLE)
-        .where(TABLE.c.id.in_(before), TABLE.c.state.in_({row.state for row in rows}))
-        .values(state=after, **({"reason": None, "detail": ""} | values))
-        .returning(*COLUMNS)
-    )
-    moved = [MessageRow(*found) for found in session.connection().execute(statement)]
+    by_state: dict[State, list[int]] = {}
+    for row in rows:
+        by_state.setdefault(row.state, []).append(row.id)
+    change = sa.update(TABLE).values(state=after, **({"reason": None, "detail": ""} | values)).returning(*COLUMNS)
+    moved = [
+        MessageRow(*found)
+        for state, ids in by_state.items()
+        for found in session.connection().execute(change.where(TABLE.c.id.in_(ids), TABLE.c.state == state))
+    ]
     reason = values.get("reason")
     note_events(
         session,
         [_event(Move(before[row.id], after, reason, str(values.get("detail", ""))), now, actor) for row in moved],
     )
     return moved
+
+
+def bind(session: Session, rows: Sequence[MessageRow], lead: int, *, now: datetime, actor: str) -> list[MessageRow]:
+    """Tie messages to the mail that carries them until its result is known; return those that are tied."""
+    waiting = [row for row in rows if row.state in CLAIMABLE]
+    move_all(session, waiting, State.CLAIMED, now=now, actor=actor, owner=actor)
+    mine = sa.and_(TABLE.c.id.in_([row.id for row in rows]), TABLE.c.state == State.CLAIMED, TABLE.c.owner == actor)
+    tied = sa.update(TABLE).where(mine).values(carried_by=lead).returning(*COLUMNS)
+    return [MessageRow(*found) for found in session.connection().execute(tied)]
 
 
 def find(session: Session, condition: sa.ColumnElement[bool], limit: int | None = None) -> list[MessageRow]:

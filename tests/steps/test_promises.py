@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from engine.domain.words import Reason
+from engine.app import App
+from engine.domain.words import Reason, State
 from engine.steps import planning, subscribing
+from engine.steps.foresight import explaining
 from tests.conftest import MakeApp
-from tests.people import NOW, add_customer, add_service_item
+from tests.people import NOW, add_consent, add_customer, add_purchase, add_service_item
 from tests.providers.conftest import Served
-from tests.steps.sending_shop import BIRTHDAY, add_birthdays, later, real_config, rows, tick
+from tests.steps.sending_shop import BIRTHDAY, SERVICE, add_birthdays, later, put_state, real_config, rows, send, tick
 
 TODAY = NOW.date()
 APPOINTMENT = """
@@ -39,6 +41,80 @@ when = "on the day"
 subject = "Heute"
 body = "{{ greeting }}, heute."
 """
+WINBACK = """
+id = "winback"
+name = "Wiedersehen"
+kind = "winback"
+advertises = ["*"]
+
+[trigger]
+on = "lapsed"
+after = "90 days"
+
+[start]
+from = 2026-11-01
+
+[message]
+subject = "Lange nicht gesehen"
+body = "{{ greeting }}, schön wär's."
+"""
+
+
+def _boilers(app: App, *names: str) -> None:
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com")
+        add_consent(session, anna)
+        for name in names:
+            add_service_item(session, anna, name, TODAY, name=f"Therme {name}")
+
+
+def _said(app: App, who: str, campaign: str) -> tuple[str, Reason | None]:
+    (found,) = explaining.explain(app, who, campaign, NOW)
+    return found.decision, found.reason
+
+
+def test_who_was_to_be_carried_by_a_mail_that_never_went_gets_one_of_their_own(
+    make_app: MakeApp, brevo: Served
+) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"service": SERVICE})
+    _boilers(app, "Keller", "Dach")
+    brevo.double.switch("throttle")
+    tick(app)
+    with app.database.write() as session:  # the one that led the mail is serviced before the provider answers again
+        session.connection().exec_driver_sql("UPDATE service_item SET cycle = 2 WHERE service_item_id = 'Keller'")
+    brevo.double.switch("accept")
+    send(app, later(10))
+    assert {row.state.value: row.reason for row in rows(app)} == {"skipped": Reason.OCCASION_GONE, "sent": None}
+    assert "Therme Dach" in brevo.double.requests[-1]["body"]["textContent"]
+
+
+def test_a_mail_that_is_tried_again_still_carries_what_it_names(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"service": SERVICE})
+    _boilers(app, "Keller", "Dach", "Laden")
+    brevo.double.switch("throttle", 1)
+    tick(app)
+    tick(app, later(10))
+    assert len(brevo.double.mails()) == 1
+    body = brevo.double.requests[-1]["body"]["textContent"]
+    assert all(f"Therme {name}" in body for name in ("Keller", "Dach", "Laden"))
+    lead, *others = sorted(rows(app), key=lambda row: row.state is not State.SENT)
+    assert lead.state is State.SENT
+    assert [(row.reason, row.carried_by) for row in others] == [(Reason.SAME_ADDRESS, lead.id)] * 2
+
+
+def test_what_a_mail_in_doubt_carried_is_not_written_again_after_a_crash(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"service": SERVICE})
+    _boilers(app, "Keller", "Dach")
+    planning.plan(app, NOW)
+    lead, other = (row.id for row in rows(app))
+    put_state(app, [lead], [State.CLAIMED, State.SENDING], owner="dead", first_call_at=NOW)
+    put_state(app, [other], [State.CLAIMED], owner="dead", carried_by=lead)
+    send(app, later(24 * 60))
+    assert brevo.double.mails() == []
+    assert [(row.state.value, row.reason) for row in rows(app)] == [
+        ("unknown", Reason.NO_PROOF),
+        ("skipped", Reason.SAME_ADDRESS),
+    ]
 
 
 def test_calls_that_sent_nothing_cost_no_budget(make_app: MakeApp, brevo: Served) -> None:
@@ -78,3 +154,22 @@ def test_an_objection_stops_the_further_steps_of_what_is_no_advertising(make_app
     tick(app, later(3 * 24 * 60))
     found = {row.step: (row.state.value, row.reason) for row in rows(app)}
     assert found == {"early": ("sent", None), "today": ("cancelled", Reason.STOPPED)}
+
+
+def test_a_winback_is_not_forgotten_because_a_twin_came_back(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"winback": WINBACK})
+    with app.database.write() as session:
+        for name in ("a", "b"):
+            twin = add_customer(session, name, "familie@example.com")
+            add_consent(session, twin)
+            add_purchase(session, twin, f"P{name}", NOW - timedelta(days=90))
+    brevo.double.switch("throttle")
+    tick(app)
+    with app.database.write() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE customer SET last_purchase_id = 'neu', last_purchase_on = last_purchase_on + 80 "
+            "WHERE customer_id = 'a'"
+        )
+    brevo.double.switch("accept")
+    send(app, later(10))
+    assert [(row.state.value, row.reason) for row in rows(app)] == [("skipped", Reason.OCCASION_GONE), ("sent", None)]
