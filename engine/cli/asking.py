@@ -32,6 +32,16 @@ _YES, _NO = frozenset({"y", "yes", "j", "ja"}), frozenset({"n", "no", "nein"})
 Check = Callable[[str], bool]
 
 
+def confirmed(question: str, _: Translate, *, default: bool = False, err: bool = False) -> bool:
+    """Ask until the answer is yes or no: j and ja as well as y and yes."""
+    shown = _("Y/n") if default else _("y/N")
+    while True:
+        answer = typer.prompt(f"{question} [{shown}]", default="", show_default=False, err=err).strip().casefold()
+        if answer in _YES | _NO or not answer:
+            return answer in _YES if answer else default
+        say(f"  {shown}", err=err)
+
+
 class Questions:
     """Asks what no flag has answered; without a person at the keyboard it takes the defaults."""
 
@@ -58,17 +68,8 @@ class Questions:
     def yes(self, key: str, question: str, *, default: bool = False) -> bool:
         """Return yes or no: from its flag, from the keyboard, or by default."""
         if key not in self.answers:
-            self.answers[key] = self._confirmed(question, default=default) if self._interactive else default
+            self.answers[key] = confirmed(question, self._, default=default) if self._interactive else default
         return bool(self.answers[key])
-
-    def _confirmed(self, question: str, *, default: bool) -> bool:
-        """Ask until the answer is yes or no: j and ja as well as y and yes."""
-        shown = self._("Y/n") if default else self._("y/N")
-        while True:
-            answer = typer.prompt(f"{question} [{shown}]", default="", show_default=False).strip().casefold()
-            if answer in _YES | _NO or not answer:
-                return answer in _YES if answer else default
-            say(f"  {shown}")
 
     def _prompt(self, question: str, allowed: tuple[str, ...], default: str) -> str:
         """Ask, with the choices in the shop's language; return the choice by its own name."""

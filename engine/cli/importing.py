@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.opening import opened
+from engine.cli.asking import confirmed
+from engine.cli.opening import Translate, opened, spoken
 from engine.cli.output import console, print_json, say
 from engine.errors import NothingFound, TreuepostError, UsageError
 
@@ -87,7 +88,7 @@ def import_file(
         if dry_run:
             _end_dry_run(preview, json=json)
             return
-        chosen = _agreed(preview, yes=yes)
+        chosen = _agreed(preview, spoken(app.config), yes=yes)
         report = _imported(app, preview, chosen, refused, complete=complete, yes=yes)
     _show(report, json=json)
 
@@ -202,7 +203,7 @@ def _end_dry_run(preview: Preview, *, json: bool) -> None:
         raise typer.Exit(UsageError.exit_code)
 
 
-def _agreed(preview: Preview, *, yes: bool) -> ReadOptions:
+def _agreed(preview: Preview, _: Translate, *, yes: bool) -> ReadOptions:
     """Return the options to import with: the proposal where somebody agrees, else what was told if that is enough."""
     from engine.sources.mapping import missing_sentence
 
@@ -214,8 +215,8 @@ def _agreed(preview: Preview, *, yes: bool) -> ReadOptions:
     if yes:
         return preview.options
     if sys.stdin.isatty() and sys.stderr.isatty():
-        if not typer.confirm("Write it?", err=True):
-            say("Nothing was written.", err=True)
+        if not confirmed(_("Write it?"), _, err=True):
+            say(_("Nothing was written."), err=True)
             raise typer.Exit
         return preview.options
     if not preview.settled:

@@ -132,7 +132,7 @@ def test_a_column_that_looks_like_a_field_is_left_out_with_a_warning_where_nobod
     assert customers(home) == [(None, "", None)]
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("answer", ["y", "j", "n"])
 def test_on_a_terminal_the_owner_is_asked(home: Path, answer: str) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), "import", "customers"]
@@ -144,12 +144,12 @@ def test_on_a_terminal_the_owner_is_asked(home: Path, answer: str) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
     )
     os.close(theirs)
-    seen = _read_until(ours, b"Write it? [y/N]")
+    seen = _read_until(ours, "So übernehmen? [j/N]".encode())
     os.write(ours, f"{answer}\n".encode())
-    seen += _read_until(ours, b"written." if answer == "n" else b"refused")
+    seen += _read_until(ours, b"geschrieben." if answer == "n" else b"refused")
     assert asked.wait(timeout=60) == 0
     os.close(ours)
-    assert (b"JON" in seen, len(customers(home))) == (True, 2 if answer == "y" else 0)
+    assert (b"JON" in seen, len(customers(home))) == (True, 0 if answer == "n" else 2)
 
 
 def _read_until(terminal: int, words: bytes) -> bytes:
