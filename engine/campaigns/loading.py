@@ -7,7 +7,7 @@ campaigns are right.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,13 +29,13 @@ from engine.campaigns.model import (
 )
 from engine.config.loading import Config
 from engine.domain.words import OnDoubt
-from engine.errors import Finding, Invalid
+from engine.errors import Finding, Invalid, NothingFound
 from engine.language import Language
 from engine.toml.faults import Say
 from engine.toml.findings import Reader, find_mistakes
-from engine.toml.source import TomlSource, shown_path
+from engine.toml.source import TomlSource, shown_path, suggest
 
-__all__ = ["Campaign", "MessageText", "Step", "campaign_files", "examine_campaigns", "load_campaigns", "read_campaign"]
+__all__ = ["Campaign", "campaign_files", "examine_campaigns", "find_campaign", "load_campaigns"]
 
 RESERVED: dict[tuple[str, ...], str] = {
     **{(table,): f"[{table}]" for table in ("coupon", "measure", "survey")},
@@ -63,6 +63,16 @@ def load_campaigns(folder: Path, config: Config) -> tuple[Campaign, ...]:
     if errors:
         raise Invalid(errors)
     return campaigns
+
+
+def find_campaign(campaigns: Sequence[Campaign], campaign_id: str) -> Campaign:
+    """Return the campaign somebody names by its id; if there is none, say what they may have meant."""
+    found = next((campaign for campaign in campaigns if campaign.id == campaign_id), None)
+    if found is None:
+        names = [campaign.id for campaign in campaigns]
+        hint = suggest(campaign_id, names) or f"There are: {', '.join(names) or 'none'}."
+        raise NothingFound(f'There is no campaign "{campaign_id}".', hint)
+    return found
 
 
 def examine_campaigns(folder: Path, config: Config) -> tuple[tuple[Campaign, ...], list[Finding]]:

@@ -16,7 +16,6 @@ from engine.fields import FROZEN, CapField, SpanField, Tags, WeekdaysField, When
 from engine.language import LANGUAGES
 from engine.triggers import Birthday, Lapsed, PurchaseTrigger, ServiceDue, Trigger
 
-STOPS = ("purchase", "visit", "booked", "objection")
 ONLY_STEP = "message"
 """The id of the one step of a campaign that has a [message]."""
 ANY_LANGUAGE = ""

@@ -15,7 +15,7 @@ from engine.cli.output import print_json, say, show_error, show_finding
 from engine.errors import ConfigError, Finding, Invalid, StoreError
 
 if TYPE_CHECKING:
-    from engine.campaigns.loading import Campaign
+    from engine.campaigns.model import Campaign
     from engine.config.loading import Config
     from engine.steps.foresight.checking import Outlook
 

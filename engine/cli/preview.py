@@ -13,7 +13,6 @@ from engine.cli.opening import clock_at, opened, read_config, spoken
 from engine.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from engine.campaigns.model import Campaign
     from engine.config.loading import Config
 
 
@@ -71,28 +70,17 @@ def _for_customer(ctx: typer.Context, campaign: str, who: str, at: str | None) -
 def _for_nobody(config: Config, campaign_id: str, at: str | None) -> Iterator[Preview]:
     """Return every mail of a campaign as an invented customer would get it, in each language it has."""
     from engine.app import read_campaigns
+    from engine.campaigns.loading import find_campaign
     from engine.domain.calendar import local_day
     from engine.rendering import samples
 
     campaigns, renderer = read_campaigns(config)
-    campaign = _found(campaigns, campaign_id)
+    campaign = find_campaign(campaigns, campaign_id)
     today = local_day(clock_at(at, config.shop.zone)(), config.shop.zone)
     for step in campaign.steps:
         for language in renderer.languages(campaign, step):
             mail = renderer.render(campaign, step, samples.on(campaign.trigger.on, language, today), language)
             yield Preview(campaign.id, step.id, mail.language, mail.subject, mail.preview, mail.html, mail.text)
-
-
-def _found(campaigns: tuple[Campaign, ...], campaign_id: str) -> Campaign:
-    from engine.errors import NothingFound
-    from engine.toml.source import suggest
-
-    found = next((campaign for campaign in campaigns if campaign.id == campaign_id), None)
-    if found is None:
-        names = [campaign.id for campaign in campaigns]
-        hint = suggest(campaign_id, names) or f"There are: {', '.join(names) or 'none'}."
-        raise NothingFound(f'There is no campaign "{campaign_id}".', hint)
-    return found
 
 
 def _written(mail: Preview, folder: Path) -> list[str]:

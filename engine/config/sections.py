@@ -15,7 +15,6 @@ from pydantic_core import PydanticCustomError
 from engine.domain.permission import KINDS
 from engine.fields import FROZEN, CapField, SpanField, Tags, Texts, WindowField
 
-REAL_PROVIDERS = ("smtp", "brevo")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

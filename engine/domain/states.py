@@ -34,6 +34,9 @@ EDGES: dict[State, frozenset[State]] = {
 }
 
 OPEN = frozenset({_S.PLANNED, _S.CLAIMED, _S.SENDING, _S.RETRYING, _S.IN_DOUBT, _S.HELD})
+AT_REST = frozenset({_S.PLANNED, _S.RETRYING, _S.HELD})
+"""Open, and in no sender's hand: a "no" or the owner ends these at once."""
+UNDER_WAY = OPEN - AT_REST
 FINAL = frozenset(State) - OPEN
 CLAIMABLE = frozenset({_S.PLANNED, _S.RETRYING})
 MAY_HAVE_LEFT = frozenset({_S.SENDING, _S.IN_DOUBT, _S.SENT, _S.UNKNOWN})

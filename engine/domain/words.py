@@ -203,3 +203,8 @@ class Decision:
     basis: Basis | None = None
     evidence: str = ""
     trail: tuple[Trail, ...] = ()
+
+    @property
+    def in_short(self) -> str:
+        """Return what a reader wants to know of it: "send", "hold" for not yet, or "skip" for never."""
+        return {"send": "send", "wait": "hold", "hold": "hold"}.get(self.action, "skip")

@@ -11,11 +11,11 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+from engine.domain.permission import is_sendable
 from engine.sources.faults import Unfit
 
 _PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _DISPLAY_NAME = re.compile(r".*<[^<>]*>\s*\Z", re.DOTALL)
-_CODE = re.compile(r"&#|%[0-9A-Fa-f]{2}")
 _LONGEST_LOCAL = 64
 _LONGEST = 254
 _INVISIBLE = {"Cf", "Zl", "Zp", "Zs", "Co", "Cn", "Cs"}
@@ -96,11 +96,6 @@ def _refuse_no_domain(domain: str) -> None:
 
 def _lowered(sentence: str) -> str:
     return (sentence[:1].lower() + sentence[1:]).rstrip(".")
-
-
-def is_sendable(address: str) -> bool:
-    """Say whether every mail server can take it: an umlaut before the @ needs an extension few of them have."""
-    return address.rpartition("@")[0].isascii()
 
 
 def remarks(address: str) -> tuple[str, ...]:

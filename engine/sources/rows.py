@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 from engine.domain.names import tidy_name
 from engine.sources import dates, values
 from engine.sources.faults import Unfit
-from engine.sources.mailboxes import is_sendable, read_address, remarks
+from engine.sources.mailboxes import read_address, remarks
 from engine.sources.money import Evidence, read_amount, read_currency
 from engine.sources.tables import Refusal, shortened
 
@@ -181,11 +181,6 @@ class Row(BaseModel):
 class _OfSomebody(Row):
     customer_id: Id = None
     email: Address = None
-
-    @property
-    def sendable(self) -> bool:
-        """Say whether every mail server can take the address."""
-        return self.email is not None and is_sendable(self.email)
 
     def model_post_init(self, _context: object, /) -> None:
         """Refuse a row that says nothing about whose it is."""

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 from babel.numbers import get_currency_precision
 
-from engine.campaigns.loading import Campaign
+from engine.campaigns.model import Campaign
 from engine.domain.calendar import birthday_in, local_day
 from engine.domain.words import Basis, Email
 from engine.errors import NothingFound

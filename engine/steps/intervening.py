@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from engine.domain.states import AT_REST
 from engine.domain.words import Reason, State
 from engine.errors import NothingFound, UsageError
 from engine.store import messages
 from engine.store.messages import MessageRow, Move
 
 _OWNER = "owner"
-_CANCELLABLE = frozenset({State.PLANNED, State.RETRYING, State.HELD})
 
 Act = Callable[[Session, MessageRow, datetime], State]
 """What is done with one message; returns the state it is in afterwards."""
@@ -28,7 +28,7 @@ def release(session: Session, row: MessageRow, now: datetime) -> State:
 
 def cancel(session: Session, row: MessageRow, now: datetime) -> State:
     """End a message that has not begun to go out."""
-    if row.state not in _CANCELLABLE:
+    if row.state not in AT_REST:
         raise _unable(row, "cancel", "Only a planned, retrying or held message can be cancelled.")
     return _moved(session, Move(row, State.CANCELLED, Reason.BY_OWNER), now)
 

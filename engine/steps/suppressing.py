@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from engine.domain.addresses import canonical, exact
 from engine.domain.permission import ADVERTISING, EVERYTHING, Block, is_advertising
+from engine.domain.states import AT_REST, UNDER_WAY
 from engine.domain.words import Reason, State
 from engine.errors import NothingFound
 from engine.keys import Keyring
@@ -24,9 +25,6 @@ from engine.store.database import Database
 from engine.store.people import Person
 from engine.store.suppression_log import SuppressionLog
 from engine.store.suppressions import Listed, NewSuppression
-
-_SKIPPABLE = (State.PLANNED, State.RETRYING, State.HELD)
-_UNDER_WAY = (State.CLAIMED, State.SENDING, State.IN_DOUBT)
 
 _FOR_ALL_MAIL = frozenset({Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK})
 """An objection must never stop an invoice; a dead mailbox stops everything."""
@@ -151,8 +149,8 @@ class Stop:
 def stop_mail(session: Session, found: Sequence[Person], mailboxes: Collection[int], stop: Stop) -> tuple[int, int]:
     """Skip what waits; return how many, and how many may be on their way already."""
     customers = [person.id for person in found]
-    waiting = people.mail_of(session, customers, mailboxes, _SKIPPABLE)
-    under_way = people.mail_of(session, customers, mailboxes, _UNDER_WAY)
+    waiting = people.mail_of(session, customers, mailboxes, AT_REST)
+    under_way = people.mail_of(session, customers, mailboxes, UNDER_WAY)
     skipped = messages.move_all(
         session,
         [row for row in waiting if stop.reaches(row.kind)],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.campaigns.loading import Campaign, examine_campaigns
+from engine.campaigns.loading import examine_campaigns
+from engine.campaigns.model import Campaign
 from engine.config.loading import Config
 from engine.config.sections import Shop
 from engine.errors import Finding

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.campaigns.loading import Campaign, load_campaigns
+from engine.campaigns.loading import load_campaigns
+from engine.campaigns.model import Campaign
 from engine.domain.grammar import EVERY_DAY, Cap, Span, Weekdays, When
 from engine.domain.words import OnDoubt
 from engine.errors import Invalid

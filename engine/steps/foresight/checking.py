@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.campaigns.loading import Campaign
+from engine.campaigns.model import Campaign
 from engine.errors import Finding
 from engine.language import Language
 from engine.steps.foresight.reaching import Reach, reach, targets_of

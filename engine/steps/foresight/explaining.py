@@ -10,11 +10,13 @@ from datetime import date, datetime, timedelta
 
 from sqlmodel import Session
 
+from engine.campaigns.loading import find_campaign
 from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.permission import Permitted, permit
 from engine.domain.scanning import first_chance
-from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
+from engine.domain.states import AT_REST
+from engine.domain.words import Basis, DayRange, Decision, Reason, Trail
 from engine.errors import NothingFound
 from engine.steps import gating, planning
 from engine.steps.dating import place_of
@@ -25,11 +27,9 @@ from engine.store.consents import permission_facts
 from engine.store.messages import MessageRow
 from engine.store.people import Person
 from engine.store.reports import Entry
-from engine.toml.source import suggest
 from engine.triggers.contract import Scope, timings
 
 HORIZON = 400
-_OPEN = frozenset({State.PLANNED, State.RETRYING, State.HELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Explanation:
 
 def explain(app: Shop, who: str, campaign: str | None, now: datetime) -> list[Explanation]:
     """Explain every customer meant by `who`, for one campaign or for all."""
-    wanted = _wanted(app, campaign)
+    wanted = app.campaigns if campaign is None else (find_campaign(app.campaigns, campaign),)
     with app.database.read() as session:
         found = people.find(session, who)
     if not found:
@@ -69,17 +69,6 @@ def as_document(found: Explanation) -> dict[str, object]:
         "basis": found.basis,
         "trail": [{"check": line.check, "result": line.result, "detail": line.detail} for line in found.trail],
     }
-
-
-def _wanted(app: Shop, campaign: str | None) -> tuple[Campaign, ...]:
-    if campaign is None:
-        return app.campaigns
-    found = next((one for one in app.campaigns if one.id == campaign), None)
-    if found is None:
-        names = [one.id for one in app.campaigns]
-        hint = suggest(campaign, names) or f"There are: {', '.join(names)}."
-        raise NothingFound(f'There is no campaign "{campaign}".', hint)
-    return (found,)
 
 
 def _explain(app: Shop, person: Person, campaign: Campaign, now: datetime) -> Explanation:
@@ -108,7 +97,7 @@ def _explain(app: Shop, person: Person, campaign: Campaign, now: datetime) -> Ex
 def _current(session: Session, app: Shop, person: Person, campaign: Campaign) -> MessageRow | None:
     """Return the message that is under way for this customer, the next one first."""
     mine = reports.of_customer(session, person.id, campaign.id, rehearsal=app.rehearsal)
-    rows = messages.by_ids(session, [entry.number for entry in mine if entry.state in _OPEN])
+    rows = messages.by_ids(session, [entry.number for entry in mine if entry.state in AT_REST])
     return rows[0] if rows else None
 
 
@@ -121,8 +110,7 @@ def _later(decision: Decision, row: MessageRow) -> Decision:
 
 
 def _decided(said: Explanation, decision: Decision) -> Explanation:
-    word = {"send": "send", "wait": "hold", "hold": "hold"}.get(decision.action, "skip")
-    return replace(said, decision=word, reason=decision.reason, basis=decision.basis, trail=decision.trail)
+    return replace(said, decision=decision.in_short, reason=decision.reason, basis=decision.basis, trail=decision.trail)
 
 
 def _without_occasion(

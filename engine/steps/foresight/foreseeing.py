@@ -149,7 +149,6 @@ def _lines(session: Session, said: dict[int, Decision]) -> list[Foreseen]:
 
 
 def _line(entry: reports.Entry, decision: Decision) -> Foreseen:
-    word = {"send": "send", "wait": "hold", "hold": "hold"}.get(decision.action, "skip")
     return Foreseen(
         campaign=entry.campaign,
         step=entry.step,
@@ -158,7 +157,7 @@ def _line(entry: reports.Entry, decision: Decision) -> Foreseen:
         occasion=entry.occasion,
         due=entry.due,
         send_after=entry.send_after,
-        decision=word,
+        decision=decision.in_short,
         reason=decision.reason,
         basis=decision.basis,
     )

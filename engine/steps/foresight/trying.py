@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlmodel import Session
 
+from engine.campaigns.loading import find_campaign
 from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.words import DayRange, Email, Result
@@ -21,7 +22,6 @@ from engine.steps.shop import Shop
 from engine.store import enrolments, messages, people
 from engine.store.enrolments import Due, NewMessage, Plan
 from engine.store.people import Person
-from engine.toml.source import suggest
 from engine.triggers.contract import Scope, timings
 
 MARK = "[TEST]"
@@ -41,7 +41,7 @@ def send_test(app: Shop, campaign_id: str, who: str, to: str, now: datetime) -> 
 
 def compose_as(app: Shop, campaign_id: str, who: str, now: datetime) -> Email:
     """Return the mail this customer would get of this campaign, for the occasion nearest to now."""
-    campaign = _campaign(app, campaign_id)
+    campaign = find_campaign(app.campaigns, campaign_id)
     with app.database.pretend() as session:
         person = _person(session, who)
         due = _nearest(session, app, campaign, person, now)
@@ -49,15 +49,6 @@ def compose_as(app: Shop, campaign_id: str, who: str, now: datetime) -> Email:
         inspection = gating.inspect(session, app, [row], now)
         (one,) = inspection.messages
         return composing.compose(app, replace(one, carried=()), inspection.known, now)[1]
-
-
-def _campaign(app: Shop, campaign_id: str) -> Campaign:
-    found = next((one for one in app.campaigns if one.id == campaign_id), None)
-    if found is None:
-        names = [campaign.id for campaign in app.campaigns]
-        hint = suggest(campaign_id, names) or f"There are: {', '.join(names)}."
-        raise NothingFound(f'There is no campaign "{campaign_id}".', hint)
-    return found
 
 
 def _person(session: Session, who: str) -> Person:
