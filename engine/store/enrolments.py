@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from engine.domain.words import OnDoubt, Reason, State
 from engine.store import messages, tuples
 from engine.store.message_tables import Enrolment, Message, MessageEvent
 from engine.store.tables import Customer, Purchase
-from engine.store.upsert import change, chunks, insert_new, is_sqlite
+from engine.store.upsert import chunks, insert_new, is_sqlite
 
 ROWS_AT_ONCE = 500
 """Rows written in one transaction: few enough that nobody waits noticeably for the writer."""
@@ -158,8 +158,24 @@ def plan_messages(session: Session, plan: Plan, new: Sequence[NewMessage]) -> in
 
 
 def move_messages(session: Session, rows: Sequence[dict[str, object]]) -> None:
-    """Give unsent messages the due day that a correction of the data has given their occasion."""
-    change(session, _MESSAGES, rows)
+    """Give unsent messages the due day that a correction of the data has given their occasion.
+
+    A message that a sender has taken since it was read keeps the day it goes out for.
+    """
+    if rows:
+        given = [{f"new_{name}": value for name, value in row.items()} for row in rows]
+        session.connection().execute(_moving(), given)
+
+
+@cache
+def _moving() -> sa.Update:
+    """Return the statement that moves one message nobody has taken; built once."""
+    bound = {name: sa.bindparam(f"new_{name}", type_=_MESSAGES.c[name].type) for name in ("id", *_TIMES)}
+    untouched = sa.and_(_MESSAGES.c.id == bound["id"], _MESSAGES.c.state == State.PLANNED)
+    return sa.update(_MESSAGES).where(untouched).values({name: bound[name] for name in _TIMES})
+
+
+_TIMES = ("due", "send_after", "expires_at")
 
 
 def planned(session: Session, ids: Sequence[int]) -> list[Planned]:

@@ -8,6 +8,7 @@ from engine.app import App
 from engine.domain.words import Reason, State
 from engine.steps import planning, subscribing
 from engine.steps.foresight import explaining
+from engine.store import enrolments
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer, add_purchase, add_service_item
 from tests.providers.conftest import Served
@@ -154,6 +155,19 @@ def test_an_objection_stops_the_further_steps_of_what_is_no_advertising(make_app
     tick(app, later(3 * 24 * 60))
     found = {row.step: (row.state.value, row.reason) for row in rows(app)}
     assert found == {"early": ("sent", None), "today": ("cancelled", Reason.STOPPED)}
+
+
+def test_a_correction_that_comes_while_a_mail_goes_out_leaves_it_alone(make_app: MakeApp) -> None:
+    app = make_app(campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 1)
+    planning.plan(app, NOW)
+    (row,) = rows(app)
+    correction = {"id": row.id, "due": TODAY + timedelta(days=2), "send_after": later(2880), "expires_at": later(9999)}
+    send(app)  # between the reading of the correction and its writing
+    with app.database.write() as session:
+        enrolments.move_messages(session, [correction])
+    (after,) = rows(app)
+    assert (after.state, after.due, after.send_after) == (State.SENT, row.due, row.send_after)
 
 
 def test_a_winback_is_not_forgotten_because_a_twin_came_back(make_app: MakeApp, brevo: Served) -> None:
