@@ -60,13 +60,13 @@ class Daemon:
 
     def run(self) -> None:
         """Work until a signal says stop; what is in flight is finished and recorded."""
-        with ownership.sole_sender(self.app.database):
+        with ownership.sole_sender(self.app.database) as sender:
             passing.start(self.app, self.app.clock())
             self._listen()
             self._schedule()
             systemd.notify("READY=1")
             log.info("ready", provider=self.app.provider.name, campaigns=len(self.app.campaigns))
-            self._watch_over()
+            self._watch_over(sender)
             systemd.notify("STOPPING=1")
             log.info("stopping", finishing="what is in flight")
             left = self._finish()
@@ -102,9 +102,9 @@ class Daemon:
 
     def _tick(self, name: str, work: Callable[[datetime], object]) -> None:
         """Do one tick's work; whatever it raises is logged and the daemon lives on."""
-        if self.stopping.is_set():
-            return
-        with self._rest:
+        with self._rest:  # whoever stops waits for those who are at work: nobody begins after that
+            if self.stopping.is_set():
+                return
             self._at_work.add(name)
         try:
             work(self.app.clock())
@@ -164,7 +164,7 @@ class Daemon:
 
     # -- the main thread -------------------------------------------------------------------------------------------
 
-    def _watch_over(self) -> None:
+    def _watch_over(self, sender: ownership.Sender) -> None:
         """Watch the clock, the store and the signals until the daemon is to stop."""
         offset = _offset(self.app)
         while not self.stopping.is_set():
@@ -173,7 +173,7 @@ class Daemon:
             if self._reload_wanted:
                 self._reload()
             offset = self._check_clock(offset)
-            self._check_store()
+            self._check_store(sender)
             systemd.notify("WATCHDOG=1")
 
     def _check_clock(self, before: float) -> float:
@@ -184,15 +184,20 @@ class Daemon:
             self._wake_ticks()
         return offset
 
-    def _check_store(self) -> None:
-        if _identity(self.app) == self._file:
-            return
-        self._fault = StoreError(
-            f"The store {self.app.database.path} was deleted or replaced while the daemon was running.",
-            "Nothing more is sent. Put the right file back, then start the daemon again.",
-        )
-        log.error("store replaced", error=self._fault.message)
-        self.stopping.set()
+    def _check_store(self, sender: ownership.Sender) -> None:
+        if _identity(self.app) != self._file:
+            self._fault = StoreError(
+                f"The store {self.app.database.path} was deleted or replaced while the daemon was running.",
+                "Nothing more is sent. Put the right file back, then start the daemon again.",
+            )
+        elif not sender.holds():
+            self._fault = StoreError(
+                "The database server has ended the connection that says who sends.",
+                "Nothing more is sent: another process may send from this store now. Start the daemon again.",
+            )
+        if self._fault:
+            log.error("store lost", error=self._fault.message)
+            self.stopping.set()
 
     def _wake_ticks(self) -> None:
         for job in self._scheduler.get_jobs():

@@ -11,12 +11,15 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from engine.errors import AlreadyRunning, StoreError
 from engine.store.database import Database
@@ -33,16 +36,24 @@ def owner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}"
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who may send: the name to claim under. `holds` says whether the lock is still ours: a server can end it."""
+
+    name: str
+    holds: Callable[[], bool]
+
+
 @contextmanager
-def sole_sender(database: Database) -> Iterator[str]:
-    """Be the only process that sends from this store, until the end of the block; the name to claim under."""
+def sole_sender(database: Database) -> Iterator[Sender]:
+    """Be the only process that sends from this store, until the end of the block."""
     path = database.path
-    with _held_file(path.with_name(path.name + ".lock")) if path else _held_row(database):
-        yield owner_name()
+    with _held_file(path.with_name(path.name + ".lock")) if path else _held_row(database) as holds:
+        yield Sender(owner_name(), holds)
 
 
 @contextmanager
-def _held_file(path: Path) -> Iterator[None]:
+def _held_file(path: Path) -> Iterator[Callable[[], bool]]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -54,7 +65,7 @@ def _held_file(path: Path) -> Iterator[None]:
         _lock_file(handle, path)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield lambda: True  # the kernel takes it from nobody who lives
     finally:
         os.close(handle)  # the file stays: deleting a lock file lets two processes lock two files of one name
 
@@ -68,17 +79,28 @@ def _lock_file(handle: int, path: Path) -> None:
 
 
 @contextmanager
-def _held_row(database: Database) -> Iterator[None]:
+def _held_row(database: Database) -> Iterator[Callable[[], bool]]:
     with database.connection() as connection:
         if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SENDER_LOCK))).scalar_one():
             raise _already_running(_holder(connection), database.url.render_as_string())
         connection.commit()
         try:
-            yield
+            yield partial(_answers, connection)
         finally:
-            connection.rollback()
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(_SENDER_LOCK)))
-            connection.commit()
+            with suppress(DBAPIError):  # a connection that was cut off has let go of it already
+                connection.rollback()
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_SENDER_LOCK)))
+                connection.commit()
+
+
+def _answers(connection: sa.Connection) -> bool:
+    """Say whether this connection lives; the server lets its lock go with it."""
+    try:
+        connection.execute(sa.select(sa.literal(1)))
+        connection.rollback()
+    except DBAPIError:
+        return False
+    return True
 
 
 def _holder(connection: sa.Connection) -> str:

@@ -83,7 +83,7 @@ def test_a_store_that_is_replaced_stops_it(home: Path, environ: Mapping[str, str
     with daemon(home, environ) as running:
         shutil.copy(home / "store.db", home / "other.db")
         (home / "other.db").replace(home / "store.db")
-        running.until("store replaced")
+        running.until("store lost")
         code, rest = running.end()
         assert code == 5
         assert "deleted or replaced" in rest

@@ -121,8 +121,23 @@ def test_one_process_sends_from_a_store(database: Database) -> None:
     other = Database(database.url.render_as_string(hide_password=False))
     with ownership.sole_sender(database), pytest.raises(AlreadyRunning, match="already"), ownership.sole_sender(other):
         pass
-    with ownership.sole_sender(other) as owner:
-        assert owner == ownership.owner_name()
+    with ownership.sole_sender(other) as sender:
+        assert sender.name == ownership.owner_name()
+        assert sender.holds()
+    other.close()
+
+
+def test_whom_the_server_has_cut_off_learns_that_somebody_else_may_send(postgres_database: Database) -> None:
+    other = Database(postgres_database.url.render_as_string(hide_password=False))
+    with ownership.sole_sender(postgres_database) as sender:
+        with other.write() as session:
+            session.connection().exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        assert not sender.holds()
+        with ownership.sole_sender(other) as heir:
+            assert heir.holds()
     other.close()
 
 
