@@ -98,7 +98,7 @@ def provider_descriptions() -> Path:
     return path
 
 
-CONFIG = """
+SHOP = """
 [shop]
 name = "Radhaus Sommer"
 address = "Lindenallee 4, 80331 München"
@@ -107,7 +107,12 @@ email = "laden@radhaus-sommer.example.com"
 represented_by = "Petra Sommer"
 url = "https://radhaus-sommer.example.com"
 privacy = "https://radhaus-sommer.example.com/datenschutz"
+"""
+"""Who the shop is, in every config."""
 
+CONFIG = (
+    SHOP
+    + """
 [store]
 url = "{store}"
 
@@ -120,6 +125,7 @@ file = "wording.txt"
 kinds = ["newsletter", "birthday", "winback", "coupon", "thank_you", "feedback_request", "service_reminder"]
 product_scope = "Fahrräder und Zubehör"
 """
+)
 
 WORDING = "Ja, Radhaus Sommer darf mir per E-Mail schreiben. Ich kann das jederzeit beenden.\n"
 

@@ -107,6 +107,7 @@ def test_every_mail_is_right_for_everybody(
 def test_a_template_for_a_name_is_just_a_name(renderer: Renderer, campaigns: tuple[Campaign, ...]) -> None:
     person = PEOPLE["a template for a name"]
     casual = [mail for _, mail, how in _everything(renderer, campaigns, person) if how == "de du"]
+    assert casual
     assert all("Hallo {{7*7}}," in mail.html and "Hallo {{7*7}}," in mail.text for mail in casual)
 
 
@@ -115,13 +116,14 @@ def test_a_script_for_a_name_is_escaped_in_html_and_plain_in_text(
 ) -> None:
     person = PEOPLE["a script for a name"]
     casual = [mail for _, mail, how in _everything(renderer, campaigns, person) if how == "de du"]
+    assert casual
     assert all("Hallo &lt;script&gt;alert(1)&lt;/script&gt;," in mail.html for mail in casual)
     assert all("Hallo <script>alert(1)</script>," in mail.text for mail in casual)
 
 
 def test_nobody_is_addressed_in_two_ways(renderer: Renderer, campaigns: tuple[Campaign, ...]) -> None:
     for _, mail, how in _everything(renderer, campaigns):
-        words = re.sub(r"(?m)^Sie\b", "Sie", mail.subject + "\n" + mail.text)
+        words = mail.subject + "\n" + mail.text
         if how == "de du":
             assert not FORMAL.search(words), words
         elif how == "de Sie":
@@ -132,6 +134,7 @@ def test_nobody_is_addressed_in_two_ways(renderer: Renderer, campaigns: tuple[Ca
 
 def test_a_sie_mail_never_uses_the_first_name(renderer: Renderer, campaigns: tuple[Campaign, ...]) -> None:
     formal = [mail for _, mail, how in _everything(renderer, campaigns) if how == "de Sie"]
+    assert formal
     assert not [mail.subject for mail in formal if "Anna" in mail.subject + mail.text]
 
 
@@ -139,6 +142,7 @@ def test_a_late_greeting_says_that_it_is_late(renderer: Renderer, campaigns: tup
     birthday = tuple(one for one in campaigns if one.id == "birthday")
     late = OccasionView(samples.full("birthday", "de").today, 2)
     subjects = [mail.subject for _, mail, how in _everything(renderer, birthday, occasion=late) if how[:2] == "de"]
+    assert subjects
     assert all(subject.startswith("Nachträglich alles Gute") for subject in subjects)
 
 

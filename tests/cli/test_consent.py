@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from engine.cli import build
-from engine.store import schema
-from engine.store.database import Database
-from tests.conftest import CONFIG, WORDING
+from tests.cli.typed import document, make_folder, opened, typed
 from tests.people import add_consent, add_customer, add_service_item
 
-ROOT = Path(__file__).parents[2]
-BIRTHDAY = """
-id = "birthday"
-name = "Geburtstag"
-kind = "birthday"
-[trigger]
-on = "birthday"
-when = "on the day"
-[message]
-subject = "Alles Gute"
-body = "{{ greeting }}"
-"""
 SERVICE = """
 id = "service"
 name = "Wartung"
@@ -47,84 +29,65 @@ body = "{{ greeting }}"
 def home(tmp_path: Path) -> Path:
     """Return a shop with three customers: Anna agreed, Ben did nothing, Cleo has a contract and no address."""
     folder = tmp_path / "laden"
-    shutil.copytree(ROOT / "templates", folder / "templates")
-    (folder / "campaigns").mkdir()
-    (folder / "campaigns" / "birthday.toml").write_text(BIRTHDAY, encoding="utf-8")
-    (folder / "wording.txt").write_text(WORDING, encoding="utf-8")
-    (folder / "config.toml").write_text(CONFIG.replace("{store}", "sqlite:///store.db"), encoding="utf-8")
-    database = Database(f"sqlite:///{folder / 'store.db'}")
-    schema.upgrade(database)
-    with database.write() as session:
+    make_folder(folder)
+    with opened(folder) as session:
         anna = add_customer(session, "1", "anna@example.com", first_name="Anna", last_name="Meyer")
         add_consent(session, anna, at=datetime(2020, 1, 5, tzinfo=UTC))
         add_customer(session, "2", "ben@example.com", first_name="Ben", last_name="Meyer")
         cleo = add_customer(session, "3", None, first_name="Cleo")
         add_service_item(session, cleo, "T-1", datetime(2026, 1, 1, tzinfo=UTC).date(), contract_ref="W-1")
-    database.close()
     return folder
 
 
-def run(home: Path, *words: str) -> Result:
-    """Type a command without a terminal."""
-    return CliRunner().invoke(build(), ["--config", str(home / "config.toml"), *words])
-
-
-def answer(home: Path, *words: str) -> object:
-    """Type a command with --json and read what it prints."""
-    result = run(home, *words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
 def test_stop_is_answered_in_words_and_counts_at_once(home: Path) -> None:
-    result = run(home, "stop", "Anna Meyer", "--because", "called")
+    result = typed(home, "stop", "Anna Meyer", "--because", "called")
     assert result.exit_code == 0, result.output
     assert "Anna Meyer bekommt ab sofort keine Werbung mehr." in result.stdout
     assert "a***@example.com" in result.stdout
     assert "anna@" not in result.stdout
-    assert answer(home, "reach", "birthday") == {
+    assert document(home, "reach", "birthday") == {
         "campaign": "birthday", "customers": 3, "permitted": {},
         "refused": {"objection": 1, "no_consent": 1, "no_address": 1},
     }  # fmt: skip
 
 
 def test_stop_needs_to_know_how_it_was_said(home: Path) -> None:
-    assert run(home, "stop", "Anna Meyer").exit_code == 2
+    assert typed(home, "stop", "Anna Meyer").exit_code == 2
 
 
 def test_stop_tells_a_machine_what_it_did(home: Path) -> None:
-    assert answer(home, "stop", "1", "--because", "letter") == {
+    assert document(home, "stop", "1", "--because", "letter") == {
         "who": "1", "known": True, "customers": ["1"], "emails": ["anna@example.com"], "skipped": 0, "under_way": 0,
     }  # fmt: skip
 
 
 def test_stop_lists_namesakes_and_ends_with_2(home: Path) -> None:
-    result = run(home, "stop", "Meyer", "--because", "called")
+    result = typed(home, "stop", "Meyer", "--because", "called")
     assert result.exit_code == 2
     assert "Anna Meyer" in result.stderr
     assert "Ben Meyer" in result.stderr
-    assert answer(home, "suppress", "list") == []
+    assert document(home, "suppress", "list") == []
 
 
 def test_stop_blocks_an_address_nobody_has(home: Path) -> None:
-    result = run(home, "stop", "fremd@example.com", "--because", "reply")
+    result = typed(home, "stop", "fremd@example.com", "--because", "reply")
     assert result.exit_code == 0
     assert "auch wenn sie später eingelesen wird" in result.stdout
-    assert [one["reason"] for one in answer(home, "suppress", "list")] == ["objection"]  # type: ignore[attr-defined]
+    assert [one["reason"] for one in document(home, "suppress", "list")] == ["objection"]  # type: ignore[attr-defined]
 
 
 def test_stop_of_nobody_ends_with_7(home: Path) -> None:
-    assert run(home, "stop", "Frau Unbekannt", "--because", "called").exit_code == 7
+    assert typed(home, "stop", "Frau Unbekannt", "--because", "called").exit_code == 7
 
 
 def test_stop_is_heard_even_where_a_campaign_is_broken(home: Path) -> None:
     (home / "campaigns" / "broken.toml").write_text("id = \n", encoding="utf-8")
-    assert run(home, "reach").exit_code == 4
-    assert run(home, "stop", "1", "--because", "called").exit_code == 0
+    assert typed(home, "reach").exit_code == 4
+    assert typed(home, "stop", "1", "--because", "called").exit_code == 0
 
 
 def test_consent_record_never_confirms(home: Path) -> None:
-    result = run(home, "consent", "record", "ben@example.com", "--state", "confirmed", "--source", "counter")
+    result = typed(home, "consent", "record", "ben@example.com", "--state", "confirmed", "--source", "counter")
     assert result.exit_code == 2
     assert "only the customer can confirm" in result.stderr
 
@@ -132,13 +95,13 @@ def test_consent_record_never_confirms(home: Path) -> None:
 def test_consent_record_notes_what_was_said_and_permits_nothing(home: Path) -> None:
     words = ("consent", "record", "ben@example.com", "--state", "requested", "--source", "form 17")
     words = (*words, "--wording", "newsletter-2015", "--at", "2024-05-01T10:00:00+02:00", "--note", "green pen")
-    result = run(home, *words)
+    result = typed(home, *words)
     assert result.exit_code == 0, result.output
     assert "erlaubt keine Mail" in result.stdout
-    assert answer(home, *words) == {
+    assert document(home, *words) == {
         "email": "ben@example.com", "state": "requested", "at": "2024-05-01T08:00:00Z", "new": False,
     }  # fmt: skip
-    shown = answer(home, "consent", "show", "2")
+    shown = document(home, "consent", "show", "2")
     assert isinstance(shown, dict)
     assert [(one["state"], one["source"], one["proof"]) for one in shown["events"]] == [
         ("requested", "form 17", "green pen")
@@ -157,14 +120,14 @@ def test_consent_record_notes_what_was_said_and_permits_nothing(home: Path) -> N
     ],
 )
 def test_consent_record_refuses_what_it_cannot_use(home: Path, words: tuple[str, ...]) -> None:
-    assert run(home, "consent", "record", "ben@example.com", *words).exit_code == 2
+    assert typed(home, "consent", "record", "ben@example.com", *words).exit_code == 2
 
 
 def test_consent_withdraw_can_name_kinds(home: Path) -> None:
-    result = run(home, "consent", "withdraw", "1", "--kinds", "birthday; coupon", "--because", "reply")
+    result = typed(home, "consent", "withdraw", "1", "--kinds", "birthday; coupon", "--because", "reply")
     assert result.exit_code == 0, result.output
     assert "Geburtstag, Gutschein" in result.stdout
-    shown = answer(home, "consent", "show", "1")
+    shown = document(home, "consent", "show", "1")
     assert isinstance(shown, dict)
     assert {kind: said["decision"] for kind, said in shown["kinds"].items()} | {"thank_you": "send"} == {
         "birthday": "skip", "contract_appointment": "skip", "coupon": "skip", "feedback_request": "send",
@@ -173,63 +136,61 @@ def test_consent_withdraw_can_name_kinds(home: Path) -> None:
 
 
 def test_consent_withdraw_refuses_kinds_there_are_not_and_people_nobody_knows(home: Path) -> None:
-    assert run(home, "consent", "withdraw", "1", "--kinds", "birtday").exit_code == 2
-    assert run(home, "consent", "withdraw", "nobody@example.com").exit_code == 7
+    assert typed(home, "consent", "withdraw", "1", "--kinds", "birtday").exit_code == 2
+    assert typed(home, "consent", "withdraw", "nobody@example.com").exit_code == 7
 
 
 def test_consent_show_tells_the_evidence_and_what_holds_now(home: Path) -> None:
-    run(home, "consent", "withdraw", "1", "--kinds", "birthday")
-    text = run(home, "consent", "show", "1").stdout
+    typed(home, "consent", "withdraw", "1", "--kinds", "birthday")
+    text = typed(home, "consent", "show", "1").stdout
     assert "hat zugestimmt und es bestätigt" in text
     assert "Text newsletter-2015" in text
     assert "Geburtstag: nein: hat die Einwilligung zurückgenommen" in text
     assert "Newsletter: ja, wegen Einwilligung (consent:1)" in text
     assert "anna@" not in text
-    assert "anna@example.com" in run(home, "consent", "show", "1", "--show-addresses").stdout
+    assert "anna@example.com" in typed(home, "consent", "show", "1", "--show-addresses").stdout
 
 
 def test_consent_show_says_where_the_proof_is_missing(home: Path) -> None:
-    database = Database(f"sqlite:///{home / 'store.db'}")
-    with database.write() as session:
+    with opened(home) as session:
         dora = add_customer(session, "4", "dora@example.com", first_name="Dora")
         add_consent(session, dora, proven=False)
-    database.close()
-    assert "Einwilligung ohne Nachweis" in run(home, "consent", "show", "4").stdout
-    assert "ohne Nachweis" not in run(home, "consent", "show", "1").stdout
+    assert "Einwilligung ohne Nachweis" in typed(home, "consent", "show", "4").stdout
+    assert "ohne Nachweis" not in typed(home, "consent", "show", "1").stdout
 
 
 def test_consent_show_of_nobody_ends_with_7(home: Path) -> None:
-    assert run(home, "consent", "show", "nobody@example.com").exit_code == 7
+    assert typed(home, "consent", "show", "nobody@example.com").exit_code == 7
 
 
 def test_an_address_is_suppressed_listed_and_lifted(home: Path) -> None:
-    result = run(home, "suppress", "add", "anna@example.com", "--because", "wrong person")
+    result = typed(home, "suppress", "add", "anna@example.com", "--because", "wrong person")
     assert "a***@example.com ist jetzt gesperrt" in result.stdout
-    assert "schon gesperrt" in run(home, "suppress", "add", "Anna@Example.com", "--because", "again").stdout
-    listed = run(home, "suppress", "list")
+    assert "schon gesperrt" in typed(home, "suppress", "add", "Anna@Example.com", "--because", "again").stdout
+    listed = typed(home, "suppress", "list")
     assert "a***@example.com" in listed.stdout
     assert "wrong person" in listed.stdout
     assert "anna@" not in listed.stdout
-    assert run(home, "suppress", "remove", "anna@example.com").exit_code == 0
-    assert run(home, "suppress", "remove", "anna@example.com").exit_code == 7
-    assert answer(home, "suppress", "list") == []
+    assert typed(home, "suppress", "remove", "anna@example.com").exit_code == 0
+    assert typed(home, "suppress", "remove", "anna@example.com").exit_code == 7
+    assert document(home, "suppress", "list") == []
 
 
 def test_an_objection_cannot_be_lifted_by_the_owner(home: Path) -> None:
-    run(home, "stop", "1", "--because", "called")
-    result = run(home, "suppress", "remove", "anna@example.com")
+    typed(home, "stop", "1", "--because", "called")
+    result = typed(home, "suppress", "remove", "anna@example.com")
     assert result.exit_code == 1
     assert "hat der Werbung widersprochen" in result.stderr
     assert "nur der Kunde" in result.stderr
 
 
 def test_no_command_takes_what_is_no_address(home: Path) -> None:
-    assert run(home, "suppress", "add", "anna", "--because", "x").exit_code == 7
+    assert typed(home, "suppress", "add", "anna", "--because", "x").exit_code == 7
 
 
 def test_reach_tells_the_owner_the_truth(home: Path) -> None:
     (home / "campaigns" / "service.toml").write_text(SERVICE, encoding="utf-8")
-    text = run(home, "reach").stdout
+    text = typed(home, "reach").stdout
     assert "Von 3 Kunden haben 2 eine E-Mail-Adresse. Heute dürfen Sie schreiben:" in text
     lines = [line.split() for line in text.splitlines()]
     assert ["Geburtstag", "1", "Einwilligung"] in lines
@@ -239,32 +200,32 @@ def test_reach_tells_the_owner_the_truth(home: Path) -> None:
 
 def test_reach_of_one_campaign_is_one_document_and_of_several_a_list(home: Path) -> None:
     (home / "campaigns" / "service.toml").write_text(SERVICE, encoding="utf-8")
-    one = answer(home, "reach", "birthday")
+    one = document(home, "reach", "birthday")
     assert one == {
         "campaign": "birthday", "customers": 3, "permitted": {"consent": 1},
         "refused": {"no_consent": 1, "no_address": 1},
     }  # fmt: skip
-    several = answer(home, "reach")
+    several = document(home, "reach")
     assert isinstance(several, list)
     assert several[0] == one
     assert [one["campaign"] for one in several] == ["birthday", "service"]
 
 
 def test_reach_knows_kinds_beside_campaigns_and_refuses_the_rest(home: Path) -> None:
-    kind = answer(home, "reach", "winback")
+    kind = document(home, "reach", "winback")
     assert isinstance(kind, dict)
     assert kind["permitted"] == {"consent": 1}
-    assert run(home, "reach", "wellness").exit_code == 7
+    assert typed(home, "reach", "wellness").exit_code == 7
 
 
 def test_reach_at_an_earlier_time_counts_what_held_then(home: Path) -> None:
-    before = answer(home, "reach", "birthday", "--at", "2019-01-01T09:00:00+01:00")
+    before = document(home, "reach", "birthday", "--at", "2019-01-01T09:00:00+01:00")
     assert isinstance(before, dict)
     assert before["permitted"] == {}
 
 
 def test_reach_without_campaigns_asks_for_the_kinds_of_the_wordings(home: Path) -> None:
     (home / "campaigns" / "birthday.toml").unlink()
-    text = run(home, "reach").stdout
+    text = typed(home, "reach").stdout
     assert "Wartung mit Vertrag" in text
     assert "Geburtstag" in text

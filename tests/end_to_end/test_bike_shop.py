@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import SHOP
 from tests.end_to_end import bike_shop
 from tests.end_to_end.bike_shop import Files
 from tests.end_to_end.command import lines_within, within
@@ -22,16 +23,9 @@ DAYS = [
     date(2017, 5, 31), date(2017, 6, 14), date(2017, 6, 30),
 ]  # fmt: skip
 
-CONFIG = """
-[shop]
-name = "Radhaus Sommer"
-address = "Lindenallee 4, 80331 München"
-phone = "+49 89 1234567"
-email = "laden@radhaus-sommer.example.com"
-represented_by = "Petra Sommer"
-url = "https://radhaus-sommer.example.com"
-privacy = "https://radhaus-sommer.example.com/datenschutz"
-
+CONFIG = (
+    SHOP
+    + """
 [provider]
 use = "outbox"
 from = "Radhaus Sommer <post@radhaus-sommer.example.com>"
@@ -43,6 +37,7 @@ file = "wording.txt"
 kinds = ["newsletter", "birthday", "winback", "coupon", "thank_you", "feedback_request", "service_reminder"]
 product_scope = "Fahrräder und Zubehör"
 """
+)
 
 HEAD = """
 id = "{id}"

@@ -12,18 +12,12 @@ from engine.config.loading import Config, load_config
 from engine.rendering import samples
 from engine.rendering.context import MailContext
 from engine.rendering.renderer import Rendered, Renderer
+from tests.conftest import SHOP
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
-CONFIG = """
-[shop]
-name = "Radhaus Sommer"
-address = "Lindenallee 4, 80331 München"
-phone = "+49 89 1234567"
-email = "laden@radhaus-sommer.example.com"
-represented_by = "Petra Sommer"
-url = "https://radhaus-sommer.example.com"
-privacy = "https://radhaus-sommer.example.com/datenschutz"
-{shop}
+CONFIG = (
+    SHOP
+    + """{shop}
 [provider]
 use = "outbox"
 from = "Radhaus Sommer <post@radhaus-sommer.example.com>"
@@ -31,6 +25,7 @@ reply_to = "laden@radhaus-sommer.example.com"
 [web]
 public_url = "https://mail.radhaus-sommer.example.com"
 """
+)
 HEAD = {
     "birthday": 'kind = "birthday"\n[trigger]\non = "birthday"\nwhen = "on the day"\n',
     "purchase": 'kind = "thank_you"\n[trigger]\non = "purchase"\nwhen = "2 days after"\n',

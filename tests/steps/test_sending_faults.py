@@ -109,6 +109,18 @@ def test_refused_credentials_are_told_and_cost_no_message(make_app: MakeApp, bre
     assert brevo.double.mails() == []
 
 
+def test_once_the_owner_has_mended_the_key_everything_goes_at_once(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 10)
+    brevo.double.switch("unauthorized")
+    tick(app)
+    brevo.double.switch("accept")
+    with app.database.write() as session:
+        budgets.lift_stop(session, "brevo")
+    send(app, later(1))
+    assert states(app) == {"sent": 10}
+
+
 def test_an_address_the_provider_calls_dead_is_never_written_to_again(make_app: MakeApp, brevo: Served) -> None:
     app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
     add_birthdays(app, 1)
@@ -282,8 +294,10 @@ def test_every_transition_is_allowed_and_has_an_actor(make_app: MakeApp, brevo: 
         tick(app, later(minute))
         brevo.double.switch("accept")
     events = rows(app, EVENTS)
+    assert events
     assert all(event.actor for event in events)
     assert all(may_go(State(event.before), State(event.after)) for event in events if event.before)
     accepted = {mail["key"] for mail in brevo.double.mails()}
     told = {state: {row.message_id for row in rows(app) if row.state.value == state} for state in ("sent", "unknown")}
+    assert told["sent"]
     assert told["sent"] <= accepted <= told["sent"] | told["unknown"]
