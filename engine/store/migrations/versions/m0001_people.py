@@ -116,7 +116,7 @@ def _customer() -> None:
     op.create_index(
         "ix_customer_birthday",
         "customer",
-        ["birth_md"],
+        ["birth_md", "uid", "birth_year", "timezone", "address_id"],
         unique=False,
         sqlite_where=sa.text("birth_md IS NOT NULL"),
         postgresql_where=sa.text("birth_md IS NOT NULL"),
@@ -124,7 +124,7 @@ def _customer() -> None:
     op.create_index(
         "ix_customer_last_purchase",
         "customer",
-        ["last_purchase_on"],
+        ["last_purchase_on", "uid", "last_purchase_id", "timezone", "address_id"],
         unique=False,
         sqlite_where=sa.text("last_purchase_on IS NOT NULL"),
         postgresql_where=sa.text("last_purchase_on IS NOT NULL"),
