@@ -68,7 +68,7 @@ class Premises:
 def open_premises(config: Config, clock: Clock) -> Premises:
     """Open the store and read the keys; put back every objection that a restored backup has forgotten."""
     database = open_store(config)
-    keyring = Keyring.load_or_create(key_file(config, database))
+    keyring = _keys(database, key_file(config, database))
     identity = _identify(database, keyring, clock(), key_file(config, database))
     replay(database, SuppressionLog.beside(database, config.home))
     return Premises(config, database, keyring, identity, config.home)
@@ -89,6 +89,19 @@ def assemble(config: Config, clock: Clock) -> App:
         installation=shop.installation,
         home=shop.home,
     )
+
+
+def _keys(database: Database, file: Path) -> Keyring:
+    """Read the keys; a store that was made with keys gets no new ones, or nobody who objected would be recognised."""
+    if not file.exists():
+        with database.read() as session:
+            standing = installation.find(session)
+        if standing is not None and standing.canary:
+            raise StoreError(
+                f"{file} is missing: it holds the keys this store was made with.",
+                "Put it back from your backup: without it nobody who objected can be recognised. Nothing was sent.",
+            )
+    return Keyring.load_or_create(file)
 
 
 def _identify(database: Database, keyring: Keyring, now: datetime, file: Path) -> UUID:

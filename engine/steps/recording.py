@@ -73,8 +73,9 @@ def _carried(mail: Released, result: Result, move: Move, now: datetime) -> list[
 def _not_sent(row: MessageRow, result: NotSent, detail: str, now: datetime) -> list[Move]:
     values: dict[str, Any] = {"owner": ""}
     if result.account:
-        # The account's fault burns no attempt of the message: it goes when the provider goes again.
-        values |= {"send_after": stop_for(result, now).until, "attempts": row.attempts - 1}
+        # The account's fault burns no attempt of the message and moves it nowhere: the stop holds everything back, and
+        # when the owner lifts it the message goes at once.
+        values |= {"send_after": now, "attempts": row.attempts - 1}
     else:
         values["send_after"] = retry.next_try(now, row.attempts, row.message_id, result.retry_after)
     back = Move(row, State.RETRYING, Reason.NOT_SENT, detail, values)

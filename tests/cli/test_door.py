@@ -69,12 +69,21 @@ def test_a_file_that_is_no_database_is_said(home: Path) -> None:
         assert "Traceback" not in result.output
 
 
-def test_other_keys_than_the_stores_are_refused(home: Path) -> None:
+def test_missing_keys_are_said_to_be_missing_and_no_others_are_made(home: Path) -> None:
     assert typed(home, "plan").exit_code == 0
     (home / "secret.key").unlink()
     result = typed(home, "plan")
     assert result.exit_code == 5
-    assert "secret.key" in result.stderr
+    assert "secret.key is missing" in result.stderr
+    assert not (home / "secret.key").exists()
+
+
+def test_other_keys_than_the_stores_are_refused(home: Path) -> None:
+    assert typed(home, "plan").exit_code == 0
+    (home / "secret.key").write_text("0123456789abcdef" * 4 + "\n", encoding="utf-8")
+    result = typed(home, "plan")
+    assert result.exit_code == 5
+    assert "secret.key holds other keys" in result.stderr
 
 
 def test_debug_shows_the_traceback(home: Path) -> None:
