@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from sqlmodel import Session
 
@@ -18,6 +20,9 @@ from engine.steps.suppressing import keep, ledger_of
 from engine.store import addresses, imports, people, suppressions
 from engine.store.consents import NewConsent
 from engine.store.suppressions import NewSuppression
+
+Named = tuple[str, Reason, datetime | None, str]
+"""An address, why and since when nobody may write to it, and who says so."""
 
 _ACTOR = "import"
 _FOR_ADVERTISING = frozenset({Reason.OBJECTION, Reason.COMPLAINT, Reason.WITHDRAWN})
@@ -36,7 +41,8 @@ class ConsentsImport(Importer):
         """Decide which confirmations are proven; the others are kept as what they are."""
         return Checked(ready=[self._taken(row) for row in rows])
 
-    def _taken(self, row: ConsentRow) -> dict[str, object]:
+    def _taken(self, row: ConsentRow) -> tuple[str, NewConsent]:
+        """Return the address and its event, whose mailbox is only known when it is written."""
         state, kinds = ConsentState(row.state), frozenset(kind.lower() for kind in row.kinds)
         proven = is_proven(row, self._wordings)
         if proven and (wider := kinds - self._wordings[row.wording]):
@@ -46,26 +52,24 @@ class ConsentsImport(Importer):
             kinds = frozenset()  # a withdrawal of something we do not know by name takes everything back
         if state in (ConsentState.CONFIRMED, ConsentState.CLAIMED) and not proven:
             self._unproven.add(row.line)
-        return {
-            "email": row.email,
-            "state": state,
-            "at": row.at,
-            "kinds": kinds,
-            "wording": row.wording,
-            "requested_at": row.requested_at,
-            "source": row.source,
-            "proof": row.proof,
-            "proven": proven,
-        }
+        event = NewConsent(
+            address_id=0,
+            state=state,
+            at=row.at,
+            kinds=kinds,
+            wording=row.wording,
+            requested_at=row.requested_at,
+            source=row.source,
+            proof=row.proof,
+            proven=proven,
+        )
+        return row.email, event
 
-    def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
+    def write(self, session: Session, ready: Sequence[tuple[str, NewConsent]]) -> Counts:
         """Append what is not there yet; every "no" goes to the suppressions and their log as well."""
-        mailboxes = addresses.find_or_add(session, [str(row["email"]) for row in ready], self._asked.now)
-        events: dict[str, NewConsent] = {}
-        for row in ready:
-            values = {name: value for name, value in row.items() if name != "email"}
-            event = NewConsent(address_id=mailboxes[forms.exact(str(row["email"]))], **values)  # type: ignore[arg-type]
-            events[event.fingerprint] = event
+        mailboxes = addresses.find_or_add(session, [email for email, _event in ready], self._asked.now)
+        placed = [replace(event, address_id=mailboxes[forms.exact(email)]) for email, event in ready]
+        events = {event.fingerprint: event for event in placed}
         known = imports.known_events(session, list(events))
         new = [event for fingerprint, event in events.items() if fingerprint not in known]
         created = record(session, self._ledger, new, self._asked.now, _ACTOR)
@@ -105,7 +109,7 @@ class SuppressionsImport(Importer):
                 checked.ready.append((row.email, _reason(row.reason), row.at, row.reason or "import"))
         return checked
 
-    def write(self, session: Session, ready: Sequence[tuple[str, Reason, object, str]]) -> Counts:
+    def write(self, session: Session, ready: Sequence[Named]) -> Counts:
         """Keep each "no" that does not stand already."""
         emails = {forms.exact(email): email for email, *_ in ready}
         addresses.lock(session, people.mailboxes_like(session, emails.values()))
@@ -122,13 +126,13 @@ class SuppressionsImport(Importer):
         created = keep(session, self._ledger, fresh)
         return Counts(created=created, unchanged=len(ready) - created)
 
-    def _suppression(self, row: tuple[str, Reason, object, str], known: Mapping[str, int]) -> NewSuppression:
+    def _suppression(self, row: Named, known: Mapping[str, int]) -> NewSuppression:
         email, reason, at, source = row
         return NewSuppression(
             suppressions.address_hashes(self._ledger.keyring, email),
             ADVERTISING if reason in _FOR_ADVERTISING else EVERYTHING,
             reason,
-            at or self._asked.now,  # type: ignore[arg-type]
+            at or self._asked.now,
             source,
             known.get(forms.exact(email)),
         )
