@@ -103,6 +103,10 @@ def object_from_any_channel(shop: Premises, who: str, because: str, now: datetim
         if found:
             return _say_no(session, shop, found, _No(ConsentState.OBJECTED, because, now))
         # Only the hash of an address nobody has yet is kept: enough that a later import cannot mail it.
+        if "@" not in who:
+            raise NothingFound(
+                f'Nobody is known as "{who}".', "WHO is a customer number, an address, or a name in quotes."
+            )
         email = valid_address(who)
         block(session, ledger_of(shop), [email], Reason.OBJECTION, because, now)
         return Stopped((), (email,))

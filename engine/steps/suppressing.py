@@ -17,7 +17,7 @@ from engine.domain.addresses import canonical, exact
 from engine.domain.permission import ADVERTISING, EVERYTHING, Block, is_advertising
 from engine.domain.states import AT_REST, UNDER_WAY
 from engine.domain.words import Reason, State
-from engine.errors import NothingFound
+from engine.errors import UsageError
 from engine.keys import Keyring
 from engine.steps.shop import Premises
 from engine.store import addresses, messages, people, suppressions
@@ -126,10 +126,7 @@ def valid_address(text: str) -> str:
     try:
         return validate_email(text.strip(), check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise NothingFound(
-            f'Nobody is known as "{text}", and it is no e-mail address: {error}',
-            "WHO is a customer number, an address, or a name in quotes.",
-        ) from error
+        raise UsageError(f'"{text}" is no e-mail address: {error}', "Write it like name@example.com.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def test_an_objection_cannot_be_lifted_by_the_owner(home: Path) -> None:
 
 
 def test_no_command_takes_what_is_no_address(home: Path) -> None:
-    assert typed(home, "suppress", "add", "anna", "--because", "x").exit_code == 7
+    assert typed(home, "suppress", "add", "anna", "--because", "x").exit_code == 2
 
 
 def test_reach_tells_the_owner_the_truth(home: Path) -> None:
