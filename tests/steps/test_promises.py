@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from engine.app import App
 from engine.domain.words import Reason, State
 from engine.steps import planning, subscribing
-from engine.steps.foresight import explaining
+from engine.steps.foresight import explaining, foreseeing
 from engine.store import enrolments
 from tests.conftest import MakeApp
-from tests.people import NOW, add_consent, add_customer, add_purchase, add_service_item
+from tests.people import NOW, add_address, add_consent, add_customer, add_purchase, add_service_item
 from tests.providers.conftest import Served
 from tests.steps.sending_shop import BIRTHDAY, SERVICE, add_birthdays, later, put_state, real_config, rows, send, tick
 
@@ -155,6 +155,36 @@ def test_an_objection_stops_the_further_steps_of_what_is_no_advertising(make_app
     tick(app, later(3 * 24 * 60))
     found = {row.step: (row.state.value, row.reason) for row in rows(app)}
     assert found == {"early": ("sent", None), "today": ("cancelled", Reason.STOPPED)}
+
+
+def test_what_is_explained_to_a_twin_is_what_sending_does(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    with app.database.write() as session:
+        for name in ("a", "b"):
+            add_consent(session, add_customer(session, name, "familie@example.com", birthday=date(1990, 11, 23)))
+    unplanned = [_said(app, name, "birthday") for name in ("a", "b")]
+    planning.plan(app, NOW)
+    planned = [_said(app, name, "birthday") for name in ("a", "b")]
+    send(app)
+    assert [row.state.value for row in rows(app)] == ["sent", "skipped"]
+    assert unplanned == planned == [("send", None), ("skip", Reason.SAME_ADDRESS)]
+
+
+def test_what_is_foreseen_counts_for_the_address_the_mail_goes_to(make_app: MakeApp, brevo: Served) -> None:
+    config = real_config(brevo) + '\n[rules]\nat_most = "1 per 5 days"\n'
+    app = make_app(config=config, campaigns={"birthday": BIRTHDAY, "service": SERVICE})
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com", birthday=date(1990, 11, 23))
+        add_service_item(session, anna, "Keller", TODAY + timedelta(days=1))
+    planning.plan(app, NOW)
+    with app.database.write() as session:
+        moved = add_address(session, "anna.neu@example.com")
+        session.connection().exec_driver_sql("UPDATE customer SET address_id = (SELECT max(id) FROM address)")
+        anna.address_id = moved.id
+        add_consent(session, anna)
+    lines = foreseeing.foresee(app, NOW, days=3).lines
+    said = {line.campaign: (line.decision, line.reason) for line in lines}
+    assert said == {"birthday": ("send", None), "service": ("hold", Reason.FREQUENCY_CAP)}
 
 
 def test_a_correction_that_comes_while_a_mail_goes_out_leaves_it_alone(make_app: MakeApp) -> None:

@@ -22,7 +22,7 @@ from engine.steps import gating, planning
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
-from engine.store import enrolments, messages, people, reports
+from engine.store import enrolments, facts, messages, people, reports
 from engine.store.consents import permission_facts
 from engine.store.messages import MessageRow
 from engine.store.people import Person
@@ -84,14 +84,26 @@ def _explain(app: Shop, person: Person, campaign: Campaign, now: datetime) -> Ex
         trail=(),
     )
     with app.database.pretend() as session:
-        planning.plan_campaign(session, app, campaign, now, among=(person.id,))
+        planning.plan_campaign(session, app, campaign, now, among=_at_one_address(session, person))
         row = _current(session, app, person, campaign)
         if row is not None:
-            (_row, decision), *_others = gating.gate(session, app, [row], max(now, row.send_after))
+            decision = _decision(session, app, row, max(now, row.send_after))
             if row.send_after > now:
                 decision = _later(decision, row)
             return _decided(said, decision)
         return _without_occasion(session, app, person, campaign, said)
+
+
+def _at_one_address(session: Session, person: Person) -> tuple[int, ...]:
+    """Return the customer with everybody at the same address: which of them gets the mail depends on them all."""
+    others = people.at_addresses(session, {person.address_id}) if person.address_id is not None else []
+    return (person.id, *(one.id for one in others if one.address_id == person.address_id and one.id != person.id))
+
+
+def _decision(session: Session, app: Shop, row: MessageRow, now: datetime) -> Decision:
+    """Let the gates decide on a message in its turn among those due at its address."""
+    rows = [row, *facts.siblings(session, [row], now)]
+    return next(decision for one, decision in gating.gate(session, app, rows, now) if one.id == row.id)
 
 
 def _current(session: Session, app: Shop, person: Person, campaign: Campaign) -> MessageRow | None:
@@ -149,14 +161,14 @@ def _trail_on(session: Session, app: Shop, person: Person, campaign: Campaign, d
     """Plan the day of the next occasion too, and return what the gates would say on it."""
     zone = app.config.shop.zone
     then = first_chance(due, zone, campaign.send.between, campaign.send.days)
-    planning.plan_campaign(session, app, campaign, then, among=(person.id,))
+    planning.plan_campaign(session, app, campaign, then, among=_at_one_address(session, person))
     row = _current(session, app, person, campaign)
-    return gating.gate(session, app, [row], then)[0][1].trail if row else ()
+    return _decision(session, app, row, then).trail if row else ()
 
 
 def _permission(session: Session, app: Shop, person: Person, campaign: Campaign, now: datetime) -> Trail:
-    (facts,) = permission_facts(session, app.keyring, [(person.id, person.address_id, None)], now)
-    said = permit(campaign.kind, facts, policy_of(app.config), now)
+    (known,) = permission_facts(session, app.keyring, [(person.id, person.address_id, None)], now)
+    said = permit(campaign.kind, known, policy_of(app.config), now)
     if isinstance(said, Permitted):
         return Trail("permission", "ok", f"{said.basis.value}: {said.evidence}")
     return Trail("permission", "no", f"{said.reason.value}: {said.detail}")

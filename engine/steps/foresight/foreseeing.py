@@ -17,6 +17,7 @@ from engine.domain.gates import LOOK_AGAIN
 from engine.domain.words import Basis, Decision, Reason, State
 from engine.steps import gating, planning
 from engine.steps.dating import place_of
+from engine.steps.gating import Inspected
 from engine.steps.shop import Shop
 from engine.store import claims, messages, reports, scans
 from engine.store.messages import MessageRow, Move
@@ -112,9 +113,9 @@ def _settle(session: Session, app: Shop, now: datetime) -> dict[int, Decision]:
         if not rows:
             return said
         for wave in _waves(rows):
-            for row, decision in gating.gate(session, app, wave, now):
-                said[row.id] = decision
-                _pretend(session, row, decision, now)
+            for one in gating.inspect(session, app, wave, now).messages:
+                said[one.row.id] = one.decision
+                _pretend(session, one, now)
 
 
 def _waves(rows: Sequence[MessageRow]) -> Iterator[list[MessageRow]]:
@@ -127,9 +128,12 @@ def _waves(rows: Sequence[MessageRow]) -> Iterator[list[MessageRow]]:
         left = rest
 
 
-def _pretend(session: Session, row: MessageRow, decision: Decision, now: datetime) -> None:
+def _pretend(session: Session, one: Inspected, now: datetime) -> None:
+    """Write what a release and its result would write, as far as it bears on the mails after it."""
+    row, decision = one.row, one.decision
     if decision.action == "send":
-        (sending,) = messages.move_all(session, [row], State.SENDING, now=now, actor=_ACTOR, first_call_at=now)
+        counts = {"first_call_at": now, "address_id": one.person.address_id, "kind": row.kind}
+        (sending,) = messages.move_all(session, [row], State.SENDING, now=now, actor=_ACTOR, **counts)
         messages.move_all(session, [sending], State.SENT, now=now, actor=_ACTOR, sent_at=now)
     elif decision.action == "wait":
         again = max(decision.until or now + LOOK_AGAIN, now + timedelta(seconds=1))
