@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.opening import Translate, clock_at, opened_premises, spoken
-from engine.cli.output import local_time, print_json, say, shown
+from engine.cli.output import print_json, say, shown
 from engine.cli.reasons import BASES, KINDS, REASONS
+from engine.domain.calendar import local_time
 
 if TYPE_CHECKING:
     from engine.app import Premises

@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from engine.cli.opening import Translate, opened_store, spoken
-from engine.cli.output import local_time, print_json, print_json_line, say, shown
+from engine.cli.output import print_json, print_json_line, say, shown
+from engine.domain.calendar import local_time
 from engine.domain.words import Basis
 from engine.errors import NothingFound, UsageError
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.opening import Translate, opened_store, spoken
-from engine.cli.output import local_time, print_json, print_json_line, say, shown
+from engine.cli.output import print_json, print_json_line, say, shown
+from engine.domain.calendar import local_time
 from engine.errors import UsageError
 
 if TYPE_CHECKING:

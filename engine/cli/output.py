@@ -14,7 +14,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from engine.domain.addresses import masked
 from engine.errors import Finding, Invalid, TreuepostError
@@ -84,11 +83,6 @@ def shown(address: str | None, *, in_full: bool = False) -> str:
     if not address:
         return "–"
     return address if in_full else masked(address)
-
-
-def local_time(instant: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
-    """Return an instant as the shop's clock showed it."""
-    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
 def show_error(error: TreuepostError) -> None:

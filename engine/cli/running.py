@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.opening import opened, opened_store, spoken
-from engine.cli.output import local_time, print_json, say
+from engine.cli.output import print_json, say
+from engine.domain.calendar import local_time
 from engine.errors import ConfigError, NothingFound, ProviderRefused, UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.opening import Translate, opened_premises, spoken
-from engine.cli.output import local_time, print_json, say, shown
+from engine.cli.output import print_json, say, shown
 from engine.cli.reasons import REASONS
+from engine.domain.calendar import local_time
 from engine.errors import NothingFound, TreuepostError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from engine.cli.opening import Translate
-from engine.cli.output import local_time
 from engine.cli.reasons import BASES
 from engine.cli.sentences import SENTENCES, STATES
+from engine.domain.calendar import local_time
 from engine.domain.words import Basis, Reason, State, Trail
 
 CHECKS: Mapping[str, str] = {

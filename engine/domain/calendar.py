@@ -22,6 +22,11 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
     return instant.astimezone(zone).date()
 
 
+def local_time(instant: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """Return an instant as the shop's clock showed it."""
+    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """Return the first instant of a local day, in UTC."""
     return _at(day, time(0), zone)

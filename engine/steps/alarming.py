@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 from uuid import uuid5
 
-from engine.domain.calendar import local_day
+from engine.domain.calendar import local_day, local_time
 from engine.domain.words import Accepted, Email
 from engine.language import Language
 from engine.steps.importing.pulling import source_path
@@ -48,7 +48,7 @@ def _silence(app: Shop, now: datetime) -> Iterator[Trouble]:
         failing = troubles.failing_since(session, app.provider.name)
         waiting = claims.count_due(session, now)
     if failing and waiting and now - failing[0] >= PATIENCE:
-        since = _local(failing[0], app)
+        since = local_time(failing[0], app.config.shop.zone)
         yield Trouble(
             f"sending:{app.provider.name}",
             _("Treuepost: nothing could be sent since %(since)s", since=since),
@@ -69,7 +69,11 @@ def _stale_sources(app: Shop, now: datetime) -> Iterator[Trouble]:
         if since is not None and now - since >= PATIENCE:
             yield Trouble(
                 f"source:{name}",
-                _("Treuepost: [source.%(name)s] was not read since %(since)s", name=name, since=_local(since, app)),
+                _(
+                    "Treuepost: [source.%(name)s] was not read since %(since)s",
+                    name=name,
+                    since=local_time(since, app.config.shop.zone),
+                ),
                 _(
                     "The file is %(file)s. The last attempt said: %(detail)s\n\n"
                     "Until it can be read, Treuepost goes by the older data.",
@@ -117,7 +121,3 @@ def _mail(app: Shop, trouble: Trouble, now: datetime) -> Email:
         text=trouble.text + "\n",
         headers={"Auto-Submitted": "auto-generated"},
     )
-
-
-def _local(instant: datetime, app: Shop) -> str:
-    return instant.astimezone(app.config.shop.zone).strftime("%Y-%m-%d %H:%M")
