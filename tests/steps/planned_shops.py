@@ -13,14 +13,14 @@ import sqlalchemy as sa
 
 from engine.campaigns.loading import load_campaigns
 from engine.campaigns.model import Campaign
-from engine.config.loading import Config, load_config
+from engine.config.loading import Config
 from engine.steps import planning
 from engine.store import installation
 from engine.store.database import Database
 from engine.store.message_tables import Enrolment, Message, MessageEvent
 from engine.store.tables import Customer
-from tests.conftest import CONFIG, WORDING
 from tests.people import INSTALLATION, NOW
+from tests.steps.premises import write_config
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MESSAGE = '[message]\nsubject = "Hallo"\nbody = "Hallo"\n'
@@ -48,12 +48,7 @@ def open_shop(database: Database, home: Path, *campaigns: str, rehearsal: bool =
         old.unlink()
     for index, text in enumerate(campaigns):
         (folder / f"{index}.toml").write_text(text, encoding="utf-8")
-    (home / "wording.txt").write_text(WORDING, encoding="utf-8")
-    text = CONFIG.replace("{store}", "sqlite:///unused.db")
-    if zone:
-        text = text.replace("[store]", f'timezone = "{zone}"\n\n[store]', 1)
-    (home / "config.toml").write_text(text, encoding="utf-8")
-    config = load_config(home / "config.toml", {})
+    config = write_config(home, zone=zone)
     with database.write() as session:
         installation.ensure(session, NOW)
     return PlannedShop(config, database, load_campaigns(folder, config), INSTALLATION, rehearsal)
