@@ -87,3 +87,13 @@ def test_a_suppression_twice_in_one_file_is_told(desk: Desk) -> None:
     report = desk.bring("suppressions", "email\nmax@example.com\nMAX@example.com\n")
 
     assert (report.created, report.refused) == (1, 1)
+
+
+def test_an_objection_said_anew_on_a_list_counts_from_its_own_day(desk: Desk) -> None:
+    head = "email,reason,at\n"
+    desk.bring("suppressions", head + "anna@example.com,objection,2025-03-01T09:00:00Z\n")
+    anew = head + "anna@example.com,objection,2026-06-01T09:00:00Z\n"
+    first, second = desk.bring("suppressions", anew), desk.bring("suppressions", anew)
+    assert (first.created, second.created, second.unchanged) == (1, 0, 1)
+    with desk.shop.database.read() as session:
+        assert {row.at.year for row in suppressions.listing(session)} == {2025, 2026}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel import Session
 
 from engine.domain import addresses as forms
-from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, ConsentState
+from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, Block, ConsentState
 from engine.domain.words import Reason
 from engine.sources.rows import ConsentRow, SuppressionRow
 from engine.steps.importing.contract import Asked, Checked, Counts, Importer
@@ -114,15 +114,9 @@ class SuppressionsImport(Importer):
         emails = {forms.exact(email): email for email, *_ in ready}
         addresses.lock(session, people.mailboxes_like(session, emails.values()))
         known = addresses.find(session, list(emails))
-        new = [self._suppression(row, known) for row in ready]
-        standing = suppressions.blocks(session, {one.hashes.exact for one in new})
-        fresh = [
-            one
-            for one in new
-            if not any(
-                (block.reason, block.scope) == (one.reason, one.scope) for block in standing.get(one.hashes.exact, ())
-            )
-        ]
+        new = [(self._suppression(row, known), row[2]) for row in ready]
+        standing = suppressions.blocks(session, {one.hashes.exact for one, _ in new})
+        fresh = [one for one, dated in new if not _stands(one, dated, standing.get(one.hashes.exact, ()))]
         created = keep(session, self._ledger, fresh)
         return Counts(created=created, unchanged=len(ready) - created)
 
@@ -136,6 +130,12 @@ class SuppressionsImport(Importer):
             source,
             known.get(forms.exact(email)),
         )
+
+
+def _stands(one: NewSuppression, dated: datetime | None, blocks: Iterable[Block]) -> bool:
+    """Say whether a "no" is known: without a day it is the one we have; said anew on a later day it counts anew."""
+    same = (block.at for block in blocks if (block.reason, block.scope) == (one.reason, one.scope))
+    return any(one.scope == EVERYTHING or dated is None or at >= dated for at in same)
 
 
 def is_proven(row: ConsentRow, wordings: Mapping[str, frozenset[str]]) -> bool:
