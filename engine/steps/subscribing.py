@@ -7,7 +7,7 @@ suppressions.log that outlives the store.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -127,12 +127,15 @@ def withdraw(shop: Premises, who: str, because: str, now: datetime, kinds: Colle
 
 def _say_no(session: Session, shop: Premises, found: Sequence[Person], no: _No) -> Stopped:
     mailboxes = people.addresses_of(session, [person.id for person in found])
+    addresses.lock(session, consents.touching(session, mailboxes))
+    stop = Stop(no.reason, no.now, no.kinds)
+    no = replace(no, now=consents.after_all_said(session, mailboxes, no.now))
     ledger = ledger_of(shop)
     events = [NewConsent(number, no.state, no.now, no.kinds, source=no.because) for number in sorted(mailboxes)]
-    record(session, ledger, events, no.now, "owner")
+    record(session, ledger, events, stop.now, "owner")
     keep(session, ledger, [_of_person(ledger.keyring, person, no) for person in found])
     emails = tuple(sorted(addresses.emails_of(session, sorted(mailboxes)).values()))
-    skipped, under_way = stop_mail(session, found, mailboxes, Stop(no.reason, no.now, no.kinds))
+    skipped, under_way = stop_mail(session, found, mailboxes, stop)
     return Stopped(tuple(found), emails, skipped, under_way)
 
 

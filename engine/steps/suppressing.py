@@ -20,7 +20,7 @@ from engine.domain.words import Reason, State
 from engine.errors import UsageError
 from engine.keys import Keyring
 from engine.steps.shop import Premises
-from engine.store import addresses, messages, people, suppressions
+from engine.store import addresses, consents, messages, people, suppressions
 from engine.store.database import Database
 from engine.store.people import Person
 from engine.store.suppression_log import SuppressionLog
@@ -64,11 +64,13 @@ def replay(database: Database, log: SuppressionLog) -> int:
 def block(session: Session, ledger: Ledger, emails: Iterable[str], reason: Reason, because: str, now: datetime) -> int:
     """Suppress addresses within the caller's transaction (a bounce, a complaint, an imported list); return the new."""
     wanted = {exact(email): email for email in emails}
-    addresses.lock(session, people.mailboxes_like(session, wanted.values()))
+    mailboxes = people.mailboxes_like(session, wanted.values())
+    addresses.lock(session, mailboxes)
+    at = consents.after_all_said(session, mailboxes, now)
     known = addresses.find(session, list(wanted))
     scope = EVERYTHING if reason in _FOR_ALL_MAIL else ADVERTISING
     new = [
-        NewSuppression(suppressions.address_hashes(ledger.keyring, email), scope, reason, now, because, known.get(form))
+        NewSuppression(suppressions.address_hashes(ledger.keyring, email), scope, reason, at, because, known.get(form))
         for form, email in wanted.items()
     ]
     standing = suppressions.blocks(session, {one.hashes.exact for one in new})

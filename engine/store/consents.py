@@ -115,6 +115,15 @@ def append(session: Session, events: Sequence[NewConsent], now: datetime, actor:
     return insert_new(session, _EVENT, rows, ["fingerprint"])
 
 
+def after_all_said(session: Session, address_ids: Collection[int], now: datetime) -> datetime:
+    """Return `now`, or the latest instant any event at these addresses bears: what is said now is said after it.
+
+    A clock that was set back must not let an older "yes" outlive a "no".
+    """
+    latest = _select_in(session, [_EVENT.c.address_id, _EVENT.c.at], address_ids)
+    return max([now, *(row.at for row in latest)])
+
+
 def touching(session: Session, address_ids: Collection[int]) -> set[int]:
     """Return these addresses and all others their people ever had."""
     return set(address_ids).union(*_neighbours(session, address_ids).values())

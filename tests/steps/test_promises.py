@@ -217,3 +217,30 @@ def test_a_winback_is_not_forgotten_because_a_twin_came_back(make_app: MakeApp, 
     brevo.double.switch("accept")
     send(app, later(10))
     assert [(row.state.value, row.reason) for row in rows(app)] == [("skipped", Reason.OCCASION_GONE), ("sent", None)]
+
+
+def test_an_objection_counts_though_the_clock_was_set_back(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com", birthday=date(1990, 11, 25))
+        add_consent(session, anna, at=later(-60))
+    subscribing.object_from_any_channel(app, "a", "Anruf", later(-30 * 24 * 60))  # the machine lost its clock
+    tick(app, later(2 * 24 * 60))
+    assert brevo.double.mails() == []
+    assert [(row.state.value, row.reason) for row in rows(app)] == [("skipped", Reason.OBJECTION)]
+
+
+def test_an_objection_of_an_address_without_a_customer_counts_though_the_clock_was_set_back(
+    make_app: MakeApp, brevo: Served
+) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com", birthday=date(1990, 11, 25))
+        add_consent(session, anna, at=later(-60))
+        session.connection().exec_driver_sql("DELETE FROM customer_address")
+        session.connection().exec_driver_sql("UPDATE customer SET address_id = NULL")
+    subscribing.object_from_any_channel(app, "anna@example.com", "Anruf", later(-30 * 24 * 60))
+    with app.database.write() as session:
+        session.connection().exec_driver_sql("UPDATE customer SET address_id = (SELECT max(id) FROM address)")
+    tick(app, later(2 * 24 * 60))
+    assert brevo.double.mails() == []
