@@ -16,11 +16,12 @@ from sqlmodel import Session
 
 from engine.domain.permission import ConsentState
 from engine.domain.states import MAY_HAVE_LEFT, OPEN
-from engine.store.message_tables import Enrolment
+from engine.store.message_tables import Attempt, Enrolment
 from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
 from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Purchase, ServiceItem, Visit
 
 _ENROLMENT: sa.Table = Enrolment.__table__  # type: ignore[attr-defined]
+_ATTEMPT: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _PURCHASE: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
@@ -116,7 +117,8 @@ def _by_id(session: Session, table: sa.Table, ids: Collection[int]) -> dict[int,
 
 def _written(session: Session, addresses: Iterable[int | None], *, rehearsal: bool) -> dict[int, list[Written]]:
     """Return what each address was written: a rehearsal counts only for rehearsals."""
-    at = sa.func.coalesce(TABLE.c.sent_at, TABLE.c.first_call_at)
+    last_call = sa.select(sa.func.max(_ATTEMPT.c.started_at)).where(_ATTEMPT.c.message == TABLE.c.id).scalar_subquery()
+    at = sa.func.coalesce(TABLE.c.sent_at, last_call, TABLE.c.first_call_at)
     statement = sa.select(TABLE.c.address_id, TABLE.c.id, TABLE.c.campaign, TABLE.c.kind, at).where(
         TABLE.c.address_id.in_(sorted(number for number in set(addresses) if number is not None)),
         TABLE.c.state.in_(sorted(MAY_HAVE_LEFT)),

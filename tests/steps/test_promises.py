@@ -244,3 +244,43 @@ def test_an_objection_of_an_address_without_a_customer_counts_though_the_clock_w
         session.connection().exec_driver_sql("UPDATE customer SET address_id = (SELECT max(id) FROM address)")
     tick(app, later(2 * 24 * 60))
     assert brevo.double.mails() == []
+
+
+def test_a_mail_in_doubt_counts_for_the_day_of_its_last_call(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    with app.database.write() as session:
+        for name, day in (("a", 23), ("b", 24)):
+            add_consent(session, add_customer(session, name, "familie@example.com", birthday=date(1990, 11, day)))
+    brevo.double.switch("throttle")
+    tick(app)
+    brevo.double.switch("accept_then_500", 1)
+    tick(app, later(24 * 60))
+    assert len(brevo.double.mails()) == 1
+    assert [(row.state.value, row.reason) for row in rows(app)] == [
+        ("unknown", Reason.NO_PROOF),
+        ("skipped", Reason.SAME_ADDRESS),
+    ]
+    brevo.double.switch("accept")
+    send(app, later(25 * 60))
+    assert len(brevo.double.mails()) == 1
+
+
+def test_who_comes_to_the_address_after_a_doubt_is_not_written_on_the_same_day(
+    make_app: MakeApp, brevo: Served
+) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    with app.database.write() as session:
+        add_consent(session, add_customer(session, "a", "familie@example.com", birthday=date(1990, 11, 23)))
+    brevo.double.switch("throttle")
+    tick(app)
+    brevo.double.switch("accept_then_500", 1)
+    tick(app, later(24 * 60))
+    with app.database.write() as session:
+        add_customer(session, "b", "familie@example.com", birthday=date(1990, 11, 24))
+        session.connection().exec_driver_sql("UPDATE installation SET data_version = data_version + 1")
+    tick(app, later(25 * 60))
+    assert len(brevo.double.mails()) == 1
+    assert [(row.state.value, row.reason) for row in rows(app)] == [
+        ("unknown", Reason.NO_PROOF),
+        ("skipped", Reason.SAME_ADDRESS),
+    ]
