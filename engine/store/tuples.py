@@ -107,7 +107,7 @@ def _encoder(kind: sa.types.TypeEngine[Any]) -> Encoder | None:
 
 def _decoder(kind: sa.types.TypeEngine[Any]) -> Encoder | None:
     processor: Encoder | None = kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
-    return processor
+    return _read_instant if _is_instant(kind) else processor
 
 
 def _is_instant(kind: sa.types.TypeEngine[Any]) -> bool:
@@ -123,3 +123,8 @@ def _instant(value: datetime | None) -> str | None:
         raise ValueError(f"{value!r} has no time zone")
     plain = value if value.tzinfo is UTC else value.astimezone(UTC)
     return plain.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _read_instant(text: str | None) -> datetime | None:
+    """Read what `_instant` has written."""
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
