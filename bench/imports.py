@@ -27,7 +27,7 @@ from engine.keys import Keyring
 from engine.sources.options import ReadOptions
 from engine.sources.rows import PurchaseRow
 from engine.steps.importing.files import import_file
-from engine.steps.importing_purchases import take_one
+from engine.steps.importing.purchases import take_one
 from engine.store import installation, schema
 from engine.store.database import Database
 

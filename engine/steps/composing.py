@@ -25,7 +25,8 @@ from engine.rendering.context import (
 )
 from engine.rendering.mail import Envelope
 from engine.rendering.renderer import Rendered
-from engine.steps.gating import Inspected, Shop
+from engine.steps.gating import Inspected
+from engine.steps.shop import Shop
 from engine.store.facts import Known, Person, Row
 from engine.triggers.birthday import LEAP_DAYS, Birthday
 

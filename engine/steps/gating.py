@@ -10,54 +10,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from pathlib import Path
-from typing import Protocol
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
 from engine.campaigns.loading import Campaign
-from engine.config.loading import Config
 from engine.domain.calendar import local_day
 from engine.domain.gates import Facts, Rules, decide
 from engine.domain.grammar import EVERY_DAY, Window
 from engine.domain.permission import PermissionFacts, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
-from engine.keys import Keyring
-from engine.providers.contract import Provider, may_advertise
-from engine.rendering.renderer import Renderer
+from engine.providers.contract import may_advertise
 from engine.steps import planning
 from engine.steps.dating import place_of
+from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
 from engine.store import facts, imports, pauses
 from engine.store.consents import permission_facts
-from engine.store.database import Database
 from engine.store.facts import Happened, Known, Person, Written
 from engine.store.messages import MessageRow
-
-
-class Shop(Protocol):
-    """What sending needs of the program: it is an App, seen from below."""
-
-    @property
-    def config(self) -> Config: ...  # noqa: D102
-    @property
-    def database(self) -> Database: ...  # noqa: D102
-    @property
-    def campaigns(self) -> tuple[Campaign, ...]: ...  # noqa: D102
-    @property
-    def renderer(self) -> Renderer: ...  # noqa: D102
-    @property
-    def provider(self) -> Provider: ...  # noqa: D102
-    @property
-    def keyring(self) -> Keyring: ...  # noqa: D102
-    @property
-    def installation(self) -> UUID: ...  # noqa: D102
-    @property
-    def home(self) -> Path: ...  # noqa: D102
-    @property
-    def rehearsal(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

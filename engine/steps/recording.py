@@ -15,8 +15,8 @@ from sqlmodel import Session
 from engine.domain import retry
 from engine.domain.words import Accepted, InDoubt, NotSent, Reason, Refused, Result, State
 from engine.steps import suppressing
-from engine.steps.gating import Shop
 from engine.steps.releasing import Released, let_go, skip_carried
+from engine.steps.shop import Shop
 from engine.store import attempts, budgets, messages
 from engine.store.budgets import Stop
 from engine.store.messages import MessageRow, Move

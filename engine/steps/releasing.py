@@ -15,7 +15,8 @@ from sqlmodel import Session
 from engine.domain.gates import reason_detail
 from engine.domain.words import Decision, Email, Reason, State
 from engine.rendering.renderer import Rendered
-from engine.steps.gating import Inspected, Shop, inspect
+from engine.steps.gating import Inspected, inspect
+from engine.steps.shop import Shop
 from engine.store import addresses, attempts, messages
 from engine.store.messages import MessageRow, Move
 

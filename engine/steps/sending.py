@@ -17,9 +17,10 @@ from engine.clock import Clock, stopwatch
 from engine.domain.calendar import local_day
 from engine.domain.words import InDoubt, Reason, Result, State
 from engine.steps import composing, recovering
-from engine.steps.gating import Inspection, Shop, inspect
+from engine.steps.gating import Inspection, inspect
 from engine.steps.recording import NOTHING_LEFT, record
 from engine.steps.releasing import Letter, Released, give_back, let_go, release, settle
+from engine.steps.shop import Shop
 from engine.store import attempts, budgets, claims, messages, ownership, pauses
 from engine.store.budgets import Allowance, Stop
 from engine.store.messages import MessageRow, Move

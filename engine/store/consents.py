@@ -121,7 +121,8 @@ def after_all_said(session: Session, address_ids: Collection[int], now: datetime
     A clock that was set back must not let an older "yes" outlive a "no".
     """
     latest = _select_in(session, [_EVENT.c.address_id, _EVENT.c.at], address_ids)
-    return max([now, *(row.at for row in latest)])
+    instants: list[datetime] = [row.at for row in latest]
+    return max([now, *instants])
 
 
 def touching(session: Session, address_ids: Collection[int]) -> set[int]:

@@ -16,16 +16,12 @@ from sqlmodel import Session
 from engine.domain import addresses as forms
 from engine.sources.rows import CustomerRow, PurchaseRow, ServiceItemRow
 from engine.sources.tables import Refusal
-from engine.steps.shop import Premises
 from engine.store import customers
 from engine.store.customers import Directory, Known
 from engine.store.database import Database
 
 Progress = Callable[[int], None]
 """Is told how many rows were done since the last call; every row is done twice."""
-
-Shop = Premises
-"""An importer's shop is open before any campaign is read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from engine.sources.validating import Watch, validated
 from engine.steps.importing.contract import Asked, Counts, Importer, Progress
 from engine.steps.importing.customers import CustomersImport
 from engine.steps.importing.permission import ConsentsImport, SuppressionsImport
+from engine.steps.importing.purchases import PurchasesImport
 from engine.steps.importing.services import ServiceItemsImport, VisitsImport
 from engine.steps.importing.spooling import Spool
-from engine.steps.importing_purchases import PurchasesImport
 from engine.steps.shop import Premises
 from engine.store import imports, installation
 

@@ -10,8 +10,9 @@ from sqlmodel import Session
 
 from engine.sources.rows import PurchaseRow
 from engine.sources.tables import Refusal
-from engine.steps.importing.contract import Asked, Checked, Counts, OwnDays, Shop, as_cell, look_up, owner_of
+from engine.steps.importing.contract import Asked, Checked, Counts, Importer, OwnDays, as_cell, look_up, owner_of
 from engine.steps.importing.spooling import FirstSeen, Numbers
+from engine.steps.shop import Premises
 from engine.store import installation, purchases
 from engine.store.database import Database
 
@@ -19,10 +20,10 @@ _PLAIN = ("status", "email_from_sale", "notice", "notice_shown_at")
 _PAGE = 1000
 
 
-class PurchasesImport:
+class PurchasesImport(Importer):
     """The rows of a purchases file."""
 
-    def __init__(self, shop: Shop, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
+    def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
         self._asked, self._days = asked, OwnDays(asked.zone)
         self._first, self._buyers = FirstSeen(), Numbers()
 
@@ -90,12 +91,8 @@ class PurchasesImport:
         """Return the customers whose figures have to be counted again."""
         return iter(self._buyers)
 
-    def warnings(self) -> list[str]:
-        """Have nothing to add."""
-        return []
 
-
-def take_one(shop: Shop, row: PurchaseRow, now: datetime) -> Counts | Refusal:
+def take_one(shop: Premises, row: PurchaseRow, now: datetime) -> Counts | Refusal:
     """Take a single purchase as it happens, figures and all, in one transaction."""
     importer = PurchasesImport(shop, Asked("purchases", now, shop.config.shop.zone))
     with shop.database.write() as session:
