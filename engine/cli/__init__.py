@@ -52,7 +52,7 @@ class Door(TyperGroup):
         except (KeyboardInterrupt, typer.Abort) as stop:
             raise typer.Exit(INTERRUPTED) from stop
         except BrokenPipeError as closed:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_nowhere()
             raise typer.Exit(PIPE_CLOSED) from closed
         except TreuepostError as error:
             raise typer.Exit(_say(error, debug=_debug(ctx))) from error
@@ -125,4 +125,16 @@ def _start(
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    build()(prog_name="treuepost")
+    try:
+        build()(prog_name="treuepost")
+    finally:
+        try:
+            sys.stdout.flush()  # here, where a closed pipe can still be heard
+        except BrokenPipeError:
+            _write_nowhere()
+            sys.exit(PIPE_CLOSED)
+
+
+def _write_nowhere() -> None:
+    """Let what is still to be printed go nowhere: whoever read it has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -47,7 +47,10 @@ def _part(word: str, part: re.Match[str]) -> str:
     before = word[part.start() - 1] if part.start() else ""
     if before in {"'", "’"} and len(letters) == 1:  # a genitive: Andrea's
         return letters.lower()
-    return _scottish(letters[:1].upper() + letters[1:].replace("ẞ", "ß").lower())
+    first = letters[0].upper()
+    if len(first) > 1:  # ß has no capital of its own
+        first = letters[0]
+    return _scottish(first + letters[1:].replace("ẞ", "ß").lower())
 
 
 def _scottish(name: str) -> str:
