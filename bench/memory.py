@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -123,7 +124,7 @@ def _shop(home: Path, customers: int) -> int:
     database = Database(f"sqlite:///{home / 'treuepost.db'}")
     schema.upgrade(database)
     now = system_clock()
-    today = now.astimezone().date()
+    today = now.astimezone(ZoneInfo("Europe/Berlin")).date()
     values = {"count": customers, "now": now.isoformat(" "), "then": "2020-01-05 12:00:00.000000"}
     values |= {"today": today.month * 100 + today.day, "day": (today - today.replace(1970, 1, 1)).days}
     with database.write() as session:
