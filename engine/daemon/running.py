@@ -21,8 +21,9 @@ from engine.app import App
 from engine.clock import stopwatch
 from engine.daemon import reloading, systemd
 from engine.errors import StoreError, TreuepostError
-from engine.steps import alarming, passing, planning, recovering
+from engine.steps import alarming, passing, planning, recovering, sending
 from engine.store import installation, ownership
+from engine.store.budgets import Stop
 
 PULL_SECONDS = 60
 PLAN_SECONDS = 60
@@ -51,6 +52,7 @@ class Daemon:
         self._at_work: set[str] = set()
         self._reload_wanted = False
         self._fault: StoreError | None = None
+        self._told: Stop | None = None
         self._watch = reloading.Watch(app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
@@ -133,9 +135,16 @@ class Daemon:
     def _send(self, now: datetime) -> None:
         if self._waits(now):
             return
-        came_to = passing.send(self.app, self.stopping)
-        if came_to:
+        report = sending.send_due(self.app, self.app.clock, stop=self.stopping)
+        if came_to := passing.counted(report):
             log.info("sent", **came_to)
+        if report.stop and report.stop != self._told:
+            say = "provider refuses the credentials" if report.credentials_refused else "provider stopped"
+            hint = "mend the cause, then: treuepost resume --all"
+            log.error(
+                say, provider=self.app.provider.name, error=report.stop.detail, until=report.stop.until, hint=hint
+            )
+        self._told = report.stop
 
     def _recover(self, now: datetime) -> None:
         recovered = recovering.recover(self.app, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,7 +80,6 @@ def _report(
     )
 
 
-def send(app: Shop, stop: threading.Event) -> dict[str, int]:
-    """Send what is due until nothing is or `stop` is set; return what came of it, without zeros."""
-    report = sending.send_due(app, app.clock, stop=stop)
+def counted(report: SendReport) -> dict[str, int]:
+    """Return what came of sending, without zeros."""
     return {state: count for state, count in report.counts.items() if count and state != "claimed"}

@@ -20,13 +20,14 @@ from engine.clock import stopped_at
 from engine.daemon import logging_setup
 from engine.daemon.reloading import Watch, marks
 from engine.daemon.running import Daemon
-from engine.steps import alarming
+from engine.steps import alarming, planning
 from engine.store import installation
 from engine.store.message_tables import Attempt
 from engine.store.tables import ImportRun
+from tests.brevo_double import BrevoDouble, serving
 from tests.cli.typed import BIRTHDAY
-from tests.conftest import MakeApp
-from tests.people import NOW, add_customer
+from tests.conftest import CONFIG, MakeApp
+from tests.people import NOW, add_consent, add_customer
 from tests.store.test_reports import add_message
 
 
@@ -196,3 +197,22 @@ def test_a_stop_waits_for_calls_and_not_for_a_long_plan(app: App, monkeypatch: p
     end_plan.set()
     for thread in threads:
         thread.join()
+
+
+def test_refused_credentials_stand_in_the_log_once_with_the_way_out(
+    make_app: MakeApp, tmp_path: Path, log: io.StringIO
+) -> None:
+    double = BrevoDouble(tmp_path / "book.jsonl", "unauthorized")
+    with serving(double) as url:
+        real = CONFIG.replace('use = "outbox"', f'use = "brevo"\nbase_url = "{url}"')
+        shop = make_app(config=real, campaigns={"birthday": BIRTHDAY})
+        with shop.database.write() as session:
+            add_consent(session, add_customer(session, birthday=NOW.date().replace(year=1980)))
+        daemon = Daemon(shop)
+        planning.plan(shop, NOW)
+        daemon._send(NOW)
+        daemon._send(NOW)
+    told = [line for line in log.getvalue().splitlines() if "refuses the credentials" in line]
+    assert len(told) == 1
+    assert json.loads(told[0])["level"] == "error"
+    assert "treuepost resume --all" in told[0]
