@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from datetime import date, datetime
@@ -202,15 +201,23 @@ def _agree(home: Path, present: Files, day: date, at: str) -> None:
     assert len(lines_within(home, "log", "--rehearsal", f"since:{day}", f"until:{day}")) == len(rows), f"again on {day}"
 
 
-def test_the_mails_greet_jon_and_not_in_capitals(home: Path) -> None:
-    within(home, "import", "customers", str(_one_due_person(home)), "--yes")
-    mails = [path.read_text(encoding="utf-8") for path in (home / "outbox").glob("*.eml")]
-    assert mails
-    assert not any("JON" in mail for mail in mails)
+GREETING = """
+id = "hello"
+kind = "birthday"
+advertises = ["bikes"]
+
+[trigger]
+on = "birthday"
+
+[message]
+subject = "Gruß"
+body = "Hallo {{ customer.first_name }} {{ customer.last_name }}!"
+"""
 
 
-def _one_due_person(home: Path) -> Path:
-    file = home / "nobody-new.csv"
-    with file.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out).writerows([["customer_id", "email"], ["11000", "jon24@adventure-works.com"]])
-    return file
+def test_a_mail_greets_jon_and_not_his_capitals(home: Path, customers_file: Path) -> None:
+    import_customers(home, customers_file)
+    (home / "campaigns" / "hello.toml").write_text(GREETING, encoding="utf-8")
+    mail = within(home, "preview", "hello", "--as", "11000")
+    assert "Hallo Jon Yang!" in mail
+    assert "JON" not in mail
