@@ -15,7 +15,7 @@ from engine.store.tables import Address
 from engine.store.upsert import chunks, insert_new, is_sqlite
 
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
-_BY_EXACT = Lookup(sa.select(_ADDRESS.c.exact, _ADDRESS.c.id), _ADDRESS.c.exact, plain=True)
+_BY_EXACT = Lookup(sa.select(_ADDRESS.c.exact, _ADDRESS.c.id), _ADDRESS.c.exact)
 
 
 def find_or_add(session: Session, emails: Iterable[str], now: datetime) -> dict[str, int]:
@@ -41,7 +41,7 @@ def find_or_add(session: Session, emails: Iterable[str], now: datetime) -> dict[
 
 def find(session: Session, exacts: Sequence[str]) -> dict[str, int]:
     """Return the ids of the addresses that are known, by exact form."""
-    return {row.exact: row.id for row in _BY_EXACT.rows(session, exacts)}
+    return dict(_BY_EXACT.rows(session, exacts))
 
 
 def lock(session: Session, address_ids: Iterable[int]) -> None:

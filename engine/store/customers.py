@@ -23,11 +23,10 @@ _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _HISTORY: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
 
 _KNOWN = (_CUSTOMER.c.id, _CUSTOMER.c.customer_id, _CUSTOMER.c.timezone)
-_BY_ID = Lookup(sa.select(*_KNOWN), _CUSTOMER.c.customer_id, plain=True)
+_BY_ID = Lookup(sa.select(*_KNOWN), _CUSTOMER.c.customer_id)
 _BY_ADDRESS = Lookup(
     sa.select(_ADDRESS.c.exact, *_KNOWN).join_from(_ADDRESS, _CUSTOMER, _CUSTOMER.c.address_id == _ADDRESS.c.id),
     _ADDRESS.c.exact,
-    plain=True,
 )
 
 _EMPTY: dict[str, object] = {

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from sqlite3 import Error as SqliteError
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from engine.errors import StoreBusy, StoreError, StoreFull
+from engine.store.tuples import DRIVER
 
 WAIT_SECONDS = 30
 
@@ -52,13 +54,14 @@ class Database:
     def write(self) -> Iterator[Session]:
         """Open a transaction that may write; it commits at the end of the block, or not at all."""
         with _plain_errors(), Session(self._engine, expire_on_commit=False) as session, session.begin():
-            session.connection()  # begins now: a writer waits at the door, not half-way
+            self._begin(session)  # now: a writer waits at the door, not half-way
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a view that only reads; it sees one moment and never waits for a writer."""
         with _plain_errors(), Session(self._readers, expire_on_commit=False) as session:
+            self._begin(session)
             yield session
             session.rollback()
 
@@ -67,10 +70,15 @@ class Database:
         """Open a transaction that is always rolled back: what would happen, by the code that makes it happen."""
         with _plain_errors(), Session(self._engine, expire_on_commit=False) as session:
             try:
-                session.connection()
+                self._begin(session)
                 yield session
             finally:
                 session.rollback()
+
+    def _begin(self, session: Session) -> None:
+        connection = session.connection()
+        if self.sqlite:
+            session.info[DRIVER] = connection.connection.driver_connection
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
@@ -113,8 +121,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        plain = _plain(str(error.orig))
+    except (DBAPIError, SqliteError) as error:
+        plain = _plain(str(error.orig if isinstance(error, DBAPIError) else error))
         if plain is None:
             raise
         raise plain from error

@@ -242,7 +242,7 @@ def _in_chunks(session: Session, statement: sa.Select[Any]) -> Iterator[list[Due
 
 
 def _tuples(session: Session, select: sa.Select[Any]) -> Iterator[list[Due]]:
-    for part in _asked(select).chunks(session.connection(), ROWS_AT_ONCE):
+    for part in _asked(select).chunks(session, ROWS_AT_ONCE):
         yield list(map(Due._make, part))
 
 

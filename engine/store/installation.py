@@ -15,6 +15,7 @@ from engine.store.upsert import insert_new
 
 _ROW = 1
 _TABLE: sa.Table = Installation.__table__  # type: ignore[attr-defined]
+_BUMP = sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(data_version=_TABLE.c.data_version + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def ensure(session: Session, now: datetime) -> Standing:
 
 def bump_data_version(session: Session) -> None:
     """Note that imported data changed, so that planning asks its whole window again."""
-    _change(session, data_version=_TABLE.c.data_version + 1)
+    session.connection().execute(_BUMP)
 
 
 def note_canary(session: Session, marks: str) -> None:

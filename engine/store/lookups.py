@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from engine.store import tuples
+
 CHUNK = 1000
 """Keys per statement."""
 
@@ -17,27 +19,23 @@ _VALUES = "wanted_values"
 
 
 class Lookup:
-    """A SELECT of the rows in which a column holds one of many values.
+    """A SELECT of the rows in which a column holds one of many values."""
 
-    With `plain` SQLite hands its rows over as they are: for numbers and texts that no column type has to turn into
-    something else.
-    """
-
-    def __init__(self, query: sa.Select[Any], column: sa.ColumnElement[Any], *, plain: bool = False) -> None:
+    def __init__(self, query: sa.Select[Any], column: sa.ColumnElement[Any]) -> None:
         one_of = sa.func.json_each(sa.bindparam(_VALUES, type_=sa.String)).table_valued("value")
         any_of = sa.func.any(sa.bindparam(_VALUES, type_=postgresql.ARRAY(column.type)))
-        self._sqlite = query.where(column.in_(sa.select(one_of.c.value)))
         self._postgres = query.where(column == any_of)
-        self._text = str(self._sqlite.compile(dialect=sqlite.dialect())) if plain else ""
+        chosen = query.where(column.in_(sa.select(one_of.c.value)))
+        self._sqlite = str(chosen.compile(dialect=sqlite.dialect()))
+        self._decoders = tuples.decoders(query)
 
-    def rows(self, session: Session, values: Sequence[object]) -> Iterator[sa.Row[*tuple[Any, ...]]]:
+    def rows(self, session: Session, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows found for these values."""
         for start in range(0, len(values), CHUNK):
-            yield from self._found(session, list(values[start : start + CHUNK])).all()
+            yield from self._found(session, list(values[start : start + CHUNK]))
 
-    def _found(self, session: Session, values: list[object]) -> sa.CursorResult[*tuple[Any, ...]]:
-        if session.get_bind().dialect.name != "sqlite":
-            return session.connection().execute(self._postgres, {_VALUES: values})
-        if self._text:
-            return session.connection().exec_driver_sql(self._text, (json.dumps(values),))
-        return session.connection().execute(self._sqlite, {_VALUES: json.dumps(values)})
+    def _found(self, session: Session, values: list[object]) -> tuples.Rows:
+        if tuples.DRIVER not in session.info:
+            return session.connection().execute(self._postgres, {_VALUES: values}).all()
+        found = tuples.driver(session).execute(self._sqlite, (json.dumps(values),)).fetchall()
+        return tuples.decoded(found, self._decoders)

@@ -42,7 +42,7 @@ _FIGURES = sa.Table(
 """The figures' columns as plain numbers: days are only compared and counted here."""
 
 
-_PRESENT = Lookup(sa.select(*_FIGURES.columns), _FIGURES.c.id, plain=True)
+_PRESENT = Lookup(sa.select(*_FIGURES.columns), _FIGURES.c.id)
 _CONCLUDED = Lookup(
     sa.select(
         _PURCHASE.c.customer_id,
@@ -53,7 +53,6 @@ _CONCLUDED = Lookup(
     .where(_PURCHASE.c.status == sa.literal_column("'concluded'"))
     .order_by(_PURCHASE.c.customer_id),
     _PURCHASE.c.customer_id,
-    plain=True,
 )
 """Day and instant are only compared, so they stay as the database hands them over."""
 

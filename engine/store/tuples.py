@@ -1,4 +1,4 @@
-"""Statements over many rows as plain tuples for SQLite: far faster there than handing every row through SQLAlchemy.
+"""Statements as plain tuples for SQLite's own driver: far faster there than handing every row through SQLAlchemy.
 
 The statement is compiled once; what a column's type does to a value is asked of the type, so both ways store the same.
 """
@@ -8,13 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from sqlite3 import Connection
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlmodel import Session
 
 Encoder = Callable[[Any], Any]
+Decoders = Sequence[tuple[int, Encoder]]
 Rows = Iterable[tuple[Any, ...]]
+
+DRIVER = "sqlite_driver"
+"""Where a session keeps SQLite's own connection (`Session.info`)."""
 
 _DIALECT = sqlite.dialect()
 
@@ -29,12 +35,12 @@ class Prepared:
             (names.get(bound, bound), _encoder(compiled.binds[bound].type)) for bound in compiled.positiontup or ()
         ]
 
-    def run(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
         """Execute it for all rows; return how many rows it touched."""
         if not rows:
             return 0
         columns = [_encoded(encode, [row[name] for row in rows]) for name, encode in self._columns]
-        return max(0, connection.exec_driver_sql(self._sql, list(zip(*columns, strict=True))).rowcount)
+        return max(0, driver(session).executemany(self._sql, zip(*columns, strict=True)).rowcount)
 
 
 class Asked:
@@ -44,18 +50,37 @@ class Asked:
         compiled = select.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self._sql = str(compiled)
         self._values = tuple(_bound(compiled, name) for name in compiled.positiontup or ())
-        decoders = [_decoder(column.type) for column in select.selected_columns]
-        self._decoders = [(index, decode) for index, decode in enumerate(decoders) if decode is not None]
+        self._decoders = decoders(select)
 
-    def chunks(self, connection: sa.Connection, size: int) -> Iterator[Rows]:
+    def chunks(self, session: Session, size: int) -> Iterator[Rows]:
         """Yield the rows, so many at a time."""
-        for part in connection.exec_driver_sql(self._sql, self._values).partitions(size):
-            columns: list[Sequence[Any]] = list(zip(*part, strict=True))
-            for index, decode in self._decoders:
-                # Few values stand in many rows: each is decoded once.
-                known = {value: decode(value) for value in set(columns[index])}
-                columns[index] = [known[value] for value in columns[index]]
-            yield zip(*columns, strict=True)
+        cursor = driver(session).execute(self._sql, self._values)
+        while part := cursor.fetchmany(size):
+            yield decoded(part, self._decoders)
+
+
+def driver(session: Session) -> Connection:
+    """Return SQLite's own connection under a session that is at work."""
+    connection: Connection = session.info[DRIVER]
+    return connection
+
+
+def decoders(select: sa.Select[Any]) -> Decoders:
+    """Return, by column, what has to be made of the values the driver returns; columns that stay are left out."""
+    found = [_decoder(column.type) for column in select.selected_columns]
+    return [(index, decode) for index, decode in enumerate(found) if decode is not None]
+
+
+def decoded(rows: list[tuple[Any, ...]], by_column: Decoders) -> Rows:
+    """Return the rows as the columns' types read them."""
+    if not by_column or not rows:
+        return rows
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for index, decode in by_column:
+        # Few values stand in many rows: each is decoded once.
+        known = {value: decode(value) for value in set(columns[index])}
+        columns[index] = [known[value] for value in columns[index]]
+    return zip(*columns, strict=True)
 
 
 def _bound(compiled: Any, name: str) -> Any:

@@ -41,7 +41,7 @@ def insert_new(
     if is_sqlite(session):
         whole = tuples.with_defaults(table, rows)
         prepared = tuples.insert(table, tuple(whole[0]), tuple(conflict))
-        return sum(prepared.run(session.connection(), part) for part in chunks(whole))
+        return sum(prepared.run(session, part) for part in chunks(whole))
     statement = _insert(session, table).on_conflict_do_nothing(index_elements=list(conflict))
     return sum(_execute_many(session, statement, part) for part in chunks(rows))
 
@@ -69,7 +69,7 @@ def change(session: Session, table: sa.Table, rows: Sequence[Mapping[str, object
     if is_sqlite(session):
         prepared = tuples.update(table, tuple(name for name in rows[0] if name != key), key)
         for part in chunks(rows):
-            prepared.run(session.connection(), part)
+            prepared.run(session, part)
         return
     values = {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in rows[0] if name != key}
     statement = sa.update(table).where(table.c[key] == sa.bindparam(f"new_{key}")).values(values)
@@ -79,7 +79,7 @@ def change(session: Session, table: sa.Table, rows: Sequence[Mapping[str, object
 
 def is_sqlite(session: Session) -> bool:
     """Say whether this session speaks to SQLite, for the few places where the databases differ."""
-    return session.get_bind().dialect.name == "sqlite"
+    return tuples.DRIVER in session.info
 
 
 def _insert(session: Session, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
@@ -95,8 +95,9 @@ def stored(
     session: Session, table: sa.Table, key: str, values: Sequence[object], columns: Sequence[str]
 ) -> dict[object, dict[str, Any]]:
     """Return the named columns (and the id) of the rows whose `key` is among the values, by that key."""
-    found = _by_key(table, key, tuple(dict.fromkeys(("id", key, *columns)))).rows(session, values)
-    return {row[key]: row for row in (one._asdict() for one in found)}
+    names = tuple(dict.fromkeys(("id", key, *columns)))
+    place = names.index(key)
+    return {row[place]: dict(zip(names, row, strict=True)) for row in _by_key(table, key, names).rows(session, values)}
 
 
 @lru_cache(maxsize=128)
