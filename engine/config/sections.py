@@ -130,7 +130,7 @@ class Store(Section):
 class ProviderSection(Section):
     """Who carries the mails, how fast, and with which key."""
 
-    use: Literal["outbox", "smtp", "brevo"] = "outbox"
+    use: Literal["outbox", "smtp", "brevo", "resend", "postmark"] = "outbox"
     sender: Annotated[Mailbox, Field(alias="from")] = ""
     reply_to: Mailbox = ""
     base_url: str = ""
@@ -138,6 +138,8 @@ class ProviderSection(Section):
     max_per_day: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
     batch: Annotated[int, Field(ge=1, le=1000)] | None = None
     senders: Annotated[int, Field(ge=1, le=64)] = 4
+    stream: Line = ""
+    settle: SpanField | None = None
     dpa_signed_at: date | None = None
     api_key_file: str = ""
     api_key: SecretStr | None = None
@@ -173,6 +175,7 @@ class Rules(Section):
     quiet_hours: WindowField | None = None
     never_tags: Tags = ()
     data_fresh: SpanField | None = None
+    confirm_above: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 
 
 class Wording(Section):

@@ -81,6 +81,12 @@ class Reason(StrEnum):
     GIVEN_BACK = "given_back"
     NO_ANSWER = "no_answer"
     NO_PROOF = "no_proof"
+    NOT_FOUND = "not_found"
+    PROVED = "proved"
+    REPEATED = "repeated"
+    CONFIRM_ABOVE = "confirm_above"
+    UNUSUALLY_MANY = "unusually_many"
+    STORE_RESTORED = "store_restored"
     BY_OWNER = "by_owner"
 
 
@@ -179,6 +185,43 @@ class InDoubt:
 
 Result = Accepted | Refused | NotSent | InDoubt
 """What one provider call came to, as a value per message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a provider: its key, and the mails in it, in their frozen order.
+
+    The key is ASCII, at most 64 characters, a UUID in text form. The same key always comes with the same bytes.
+    """
+
+    key: str
+    emails: tuple[Email, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look-up found the mail at the provider: proof that it was accepted."""
+
+    provider_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A look-up was answered, and the provider knows no such mail. Its index may lag: one "no" is not enough."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """A look-up brought no usable answer."""
+
+    detail: str
+
+
+Finding = Found | Absent | CannotTell
+"""What a look-up came to, as a value per mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.header import Header
 from typing import Any
 
 from engine.config.loading import Config
-from engine.domain.words import Accepted, Email, InDoubt, NotSent, Refused, Result
-from engine.providers.contract import calls_at_once
+from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, NotSent, Refused, Result
+from engine.providers.contract import Recovery
 from engine.providers.http import Answer, Line
 
 BASE_URL = "https://api.brevo.com/v3"
@@ -39,7 +39,7 @@ def build(config: Config) -> Brevo:
     return Brevo(
         base_url=config.provider.base_url or BASE_URL,
         api_key=key.get_secret_value() if key else "",
-        senders=calls_at_once(config),
+        senders=config.provider.senders,
     )
 
 
@@ -48,27 +48,33 @@ class Brevo:
 
     name = "brevo"
     rehearsal = False
+    batch = 1
+    recovery = Recovery(replays=timedelta(minutes=12))
 
     def __init__(self, *, base_url: str, api_key: str, senders: int, longest_call: float = 30.0) -> None:
-        self.group = self.senders = senders
+        self.senders = senders
         headers = {"api-key": api_key, "accept": "application/json", "content-type": "application/json"}
         self._line = Line(base_url, headers, longest_call=longest_call)
 
-    def send(self, emails: Sequence[Email]) -> list[Result]:
-        """Send each mail with a call of its own."""
-        return [self._send(email) for email in emails]
+    def send(self, call: Call) -> list[Result]:
+        """Send the call's mail."""
+        return [self._send(call.key, email) for email in call.emails]
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
+        """Say that nobody can tell: not yet."""
+        return [CannotTell("not asked") for _ in emails]
 
     def close(self) -> None:
         """Let go of the connections."""
         self._line.close()
 
-    def _send(self, email: Email) -> Result:
-        answer = self._line.post("/smtp/email", payload(email))
+    def _send(self, key: str, email: Email) -> Result:
+        answer = self._line.post("/smtp/email", payload(email, key))
         return classified(answer) if isinstance(answer, Answer) else answer
 
 
-def payload(email: Email) -> bytes:
-    """Return the request's body: the same bytes for the same mail."""
+def payload(email: Email, key: str) -> bytes:
+    """Return the request's body: the same bytes for the same mail and key."""
     ours = {name: value for name, value in email.headers.items() if name.lower() not in _OWN_HEADERS}
     document: dict[str, Any] = {
         "sender": _person(email.sender_name, email.sender),
@@ -76,7 +82,7 @@ def payload(email: Email) -> bytes:
         "subject": _untouched(email.subject),
         "htmlContent": _untouched_html(email.html),
         "textContent": _untouched(email.text),
-        "headers": ours | {"idempotencyKey": email.message_id, "X-Mailin-custom": email.message_id},
+        "headers": ours | {"idempotencyKey": key, "X-Mailin-custom": email.message_id},
         "tags": [email.campaign],
     }
     if email.reply_to:

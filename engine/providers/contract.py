@@ -1,12 +1,27 @@
-"""What a provider is: it takes mails and says of each what came of it. It never raises for a provider's fault."""
+"""What a provider is: it takes calls and says of each mail what came of it. It never raises for a provider's fault."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from engine.config.loading import Config
-from engine.domain.words import Email, Result
+from engine.domain.words import Call, Email, Finding, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How a doubt about this provider can be ended.
+
+    `replays`: for how long after a call was first made the identical call may be made again with its key and cannot
+    mail anybody twice (the key's life less a margin). `settles`: how long after a call its mails can be looked up by
+    our own id. None: it offers no such way.
+    """
+
+    replays: timedelta | None = None
+    settles: timedelta | None = None
 
 
 class Provider(Protocol):
@@ -21,15 +36,22 @@ class Provider(Protocol):
         """Say whether it only pretends: nobody is mailed."""
 
     @property
-    def group(self) -> int:
-        """Return how many mails one release may cover: as many as can be under way within a second."""
-
-    @property
     def senders(self) -> int:
         """Return how many calls may run at once, each in a thread of its own."""
 
-    def send(self, emails: Sequence[Email]) -> list[Result]:
-        """Send these mails and return as many results, in the same order."""
+    @property
+    def batch(self) -> int:
+        """Return how many mails one call may carry, each with its own subject and body."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """Return how a doubt can be ended."""
+
+    def send(self, call: Call) -> list[Result]:
+        """Make this call once and return one result per mail, in the same order."""
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
+        """Ask for each mail, by our own id, whether it was accepted; `since` is when its call was first made."""
 
     def close(self) -> None:
         """Let go of connections."""
@@ -41,9 +63,3 @@ def may_advertise(config: Config) -> bool:
     A provider on the same machine is a test: it mails nobody.
     """
     return config.rehearsal or config.provider.on_loopback
-
-
-def calls_at_once(config: Config) -> int:
-    """Return how many calls a real provider makes at once: its senders, bounded by `batch`."""
-    senders = config.provider.senders
-    return min(senders, config.provider.batch or senders)

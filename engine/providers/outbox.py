@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.config.loading import Config
-from engine.domain.words import Accepted, Email, NotSent, Result
+from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, NotSent, Result
 from engine.providers import mime
+from engine.providers.contract import Recovery
 
 
 def build(config: Config) -> Outbox:
@@ -21,14 +23,16 @@ class Outbox:
 
     name = "outbox"
     rehearsal = True
-    group = 50
     senders = 1
+    batch = 50
+    recovery = Recovery(replays=timedelta(days=3650))  # writing a file again replaces it by itself
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def send(self, emails: Sequence[Email]) -> list[Result]:
+    def send(self, call: Call) -> list[Result]:
         """Write each mail and make the folder durable once."""
+        emails = call.emails
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             results = [self._put(email) for email in emails]
@@ -36,6 +40,10 @@ class Outbox:
         except OSError as error:
             return [NotSent(_sentence(error), account=True) for _ in emails]
         return results
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
+        """Say that nobody can tell: what is in doubt is written again."""
+        return [CannotTell("a rehearsal is written again") for _ in emails]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -11,13 +11,14 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
 from engine.clock import stopwatch
 from engine.config.loading import Config
-from engine.domain.words import Accepted, Email, InDoubt, NotSent, Refused, Result
+from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, NotSent, Refused, Result
 from engine.providers import mime
-from engine.providers.contract import calls_at_once
+from engine.providers.contract import Recovery
 
 WAIT_SECONDS = 30.0
 IDLE_SECONDS = 20.0
@@ -49,7 +50,7 @@ def build(config: Config) -> Smtp:
     return Smtp(
         Server.parse(config.provider.base_url, local=config.provider.on_loopback),
         password=key.get_secret_value() if key else "",
-        senders=calls_at_once(config),
+        senders=config.provider.senders,
     )
 
 
@@ -66,9 +67,11 @@ class Smtp:
 
     name = "smtp"
     rehearsal = False
+    batch = 1
+    recovery = Recovery()  # SMTP knows no key, and a server no question
 
     def __init__(self, server: Server, *, password: str, senders: int, wait_seconds: float = WAIT_SECONDS) -> None:
-        self.group = self.senders = senders
+        self.senders = senders
         self._server = server
         self._password = password
         self._wait = wait_seconds
@@ -76,9 +79,13 @@ class Smtp:
         self._open: list[smtplib.SMTP] = []
         self._lock = threading.Lock()
 
-    def send(self, emails: Sequence[Email]) -> list[Result]:
+    def send(self, call: Call) -> list[Result]:
         """Send each mail over this thread's connection."""
-        return [self._send(email) for email in emails]
+        return [self._send(email) for email in call.emails]
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
+        """Say that nobody can tell: SMTP has no such question."""
+        return [CannotTell("SMTP has no look-up") for _ in emails]
 
     def close(self) -> None:
         """Close every connection."""

@@ -9,7 +9,7 @@ from html import escape
 from uuid import uuid5
 
 from engine.domain.calendar import local_day, local_time
-from engine.domain.words import Accepted, Email
+from engine.domain.words import Accepted, Call, Email
 from engine.language import Language
 from engine.steps.importing.pulling import source_path
 from engine.steps.shop import Shop
@@ -97,7 +97,8 @@ def _unread_since(app: Shop, name: str) -> tuple[datetime | None, str]:
 
 def _tell(app: Shop, trouble: Trouble, now: datetime) -> bool:
     """Send one plain mail through the provider, outside all campaigns; note it where it was accepted."""
-    (result,) = app.provider.send([_mail(app, trouble, now)])
+    mail = _mail(app, trouble, now)
+    (result,) = app.provider.send(Call(mail.message_id, (mail,)))
     if not isinstance(result, Accepted):
         return False
     with app.database.write() as session:

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from engine.clock import Clock, stopwatch
 from engine.domain.calendar import local_day
-from engine.domain.words import InDoubt, Reason, Result, State
+from engine.domain.words import Call, InDoubt, Reason, Result, State
 from engine.steps import composing, recovering
 from engine.steps.gating import Inspection, inspect
 from engine.steps.recording import NOTHING_LEFT, record
@@ -93,7 +93,7 @@ def _send_group(run: _Run, claim: _Claim) -> None:
     inspection = _gate(run, claim.rows)
     letters = _render(run, inspection)
     sent = 0
-    for part in chunks(letters, run.app.provider.group):
+    for part in chunks(letters, run.app.provider.senders * app.provider.batch):
         if run.stop.is_set() or _standing_stop(run):
             _give_back(run, part, "sending was stopped")
             continue
@@ -295,7 +295,11 @@ def _call(run: _Run, mails: Sequence[Released], at: float) -> list[Result] | Non
     if stopwatch() - at > LONGEST_GAP:
         return None
     try:
-        results = run.app.provider.send([mail.email for mail in mails])
+        results = [
+            result
+            for part in chunks(mails, run.app.provider.batch)
+            for result in run.app.provider.send(Call(part[0].email.message_id, tuple(mail.email for mail in part)))
+        ]
     except Exception as error:
         log.exception("provider failed", provider=run.app.provider.name)
         return [InDoubt(f"{type(error).__name__}: {error}") for _ in mails]

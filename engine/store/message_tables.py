@@ -109,6 +109,9 @@ class Message(SQLModel, table=True):
     provider: str = ""
     provider_id: str = ""
     subject: str = ""
+    lease_until: datetime | None = None
+    check_at: datetime | None = None
+    look_ups: int = 0
 
 
 class MessageBody(SQLModel, table=True):
@@ -144,16 +147,38 @@ class MessageEvent(SQLModel, table=True):
     fence: int = 0
 
 
-class Attempt(SQLModel, table=True):
-    """One call to the provider, written before it is made and closed with its result."""
+class ProviderCall(SQLModel, table=True):
+    """One request to a provider with its frozen, ordered members; repeated only with the same key and bytes.
 
-    __table_args__ = (sa.UniqueConstraint("message", "fence"),)
+    Its members are the attempts that name it, in order of `position`; `made` counts how often it was made.
+    """
+
+    __tablename__ = "provider_call"
+    id: int | None = _key()
+    provider: str
+    key: str
+    members: int
+    sha256: str
+    first_at: datetime
+    last_at: datetime
+    made: int = 1
+
+
+class Attempt(SQLModel, table=True):
+    """One mail's part in one provider call, written before it is made and closed with its result."""
+
+    __table_args__ = (
+        sa.UniqueConstraint("message", "fence"),
+        sa.Index("ix_attempt_call", "call_id", "position"),
+    )
     id: int | None = _key()
     message: int = Field(foreign_key="message.id", index=True)
     number: int
     fence: int
     provider: str
     sha256: str
+    call_id: int | None = Field(default=None, foreign_key="provider_call.id")
+    position: int = 0
     started_at: datetime
     finished_at: datetime | None = None
     result: str = ""
@@ -178,6 +203,34 @@ class ProviderStop(SQLModel, table=True):
     until: datetime
     detail: str = ""
     credentials: bool = False
+
+
+class Worker(SQLModel, table=True):
+    """A process that claims messages under `name`. Its lock, by this row's id, is the proof that it lives."""
+
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: int | None = _key()
+    name: str = Field(unique=True)
+    host: str
+    pid: int
+    started_at: datetime
+    seen_at: datetime
+
+
+class DeliveryEvent(SQLModel, table=True):
+    """What a provider told us of a mail later on: each event once, in whatever order they come. Append-only."""
+
+    __tablename__ = "delivery_event"
+    __table_args__ = (sa.UniqueConstraint("provider", "event_id"),)
+    id: int | None = _key()
+    provider: str
+    event_id: str
+    message: int | None = Field(default=None, foreign_key="message.id", index=True)
+    kind: str
+    at: datetime
+    received_at: datetime
+    provider_id: str = ""
+    detail: str = ""
 
 
 class OwnerNotice(SQLModel, table=True):

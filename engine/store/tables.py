@@ -36,6 +36,8 @@ class Installation(SQLModel, table=True):
     mode: str = ""
     real_since: date | None = day()
     last_tick_at: datetime | None = None
+    place: str = ""
+    adopted: str = ""
 
 
 class Address(SQLModel, table=True):

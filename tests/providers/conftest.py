@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.words import Email
+from engine.domain.words import Call, Email
 from tests.brevo_double import BrevoDouble, serving
 
 MAIL = Email(
@@ -27,6 +27,11 @@ MAIL = Email(
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     },
 )
+
+
+def one(email: Email) -> Call:
+    """Return a call with one mail."""
+    return Call(email.message_id, (email,))
 
 
 @dataclass(frozen=True)

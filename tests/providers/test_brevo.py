@@ -18,7 +18,7 @@ import pytest
 from engine.domain.words import Accepted, InDoubt, NotSent, Refused, Result
 from engine.providers.brevo import Brevo, classified, payload
 from engine.providers.http import MOST_BYTES, Answer
-from tests.providers.conftest import MAIL, Served
+from tests.providers.conftest import MAIL, Served, one
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def provider(brevo: Served) -> Iterator[Brevo]:
 
 
 def _send(provider: Brevo) -> Result:
-    return provider.send([MAIL])[0]
+    return provider.send(one(MAIL))[0]
 
 
 def test_an_accepted_mail_has_brevos_number_and_stands_in_its_book(provider: Brevo, brevo: Served) -> None:
@@ -131,7 +131,7 @@ def test_a_header_that_may_not_travel_means_nothing_was_sent(brevo: Served) -> N
 
 def test_a_line_kept_open_serves_the_next_mail(provider: Brevo, brevo: Served) -> None:
     mails = [replace(MAIL, message_id=str(uuid4())) for _ in range(5)]
-    results = provider.send(mails)
+    results = [provider.send(one(mail))[0] for mail in mails]
     assert [type(result) for result in results] == [Accepted] * 5
     assert [mail["key"] for mail in brevo.double.mails()] == [mail.message_id for mail in mails]
 
@@ -147,12 +147,12 @@ def test_a_yes_without_a_number_is_doubt(status: int, body: bytes) -> None:
 
 
 def test_the_same_mail_makes_the_same_bytes() -> None:
-    assert payload(MAIL) == payload(replace(MAIL))
+    assert payload(MAIL, MAIL.message_id) == payload(replace(MAIL), MAIL.message_id)
 
 
 def test_brevos_template_language_sees_no_braces() -> None:
     mail = replace(MAIL, text="{{ params.x }} {% if %}", subject="{{ a }}")
-    document = json.loads(payload(mail))
+    document = json.loads(payload(mail, MAIL.message_id))
     assert all("{{" not in document[name] and "{%" not in document[name] for name in ("htmlContent", "textContent"))
     assert "{{" not in document["subject"]
 
@@ -167,24 +167,26 @@ def test_brevos_template_language_sees_no_braces() -> None:
     ],
 )
 def test_names_survive_brevo(name: str, written: str) -> None:
-    assert json.loads(payload(replace(MAIL, to_name=name)))["to"] == [{"email": MAIL.to, "name": written}]
+    assert json.loads(payload(replace(MAIL, to_name=name), MAIL.message_id))["to"] == [
+        {"email": MAIL.to, "name": written}
+    ]
 
 
 def test_nobody_without_a_name_is_called_nothing() -> None:
-    assert json.loads(payload(replace(MAIL, to_name=" ")))["to"] == [{"email": MAIL.to}]
+    assert json.loads(payload(replace(MAIL, to_name=" "), MAIL.message_id))["to"] == [{"email": MAIL.to}]
 
 
 def test_a_request_is_one_brevo_describes(provider_descriptions: Path) -> None:
     description = _description(provider_descriptions / "brevo.yaml")
     for mail in (MAIL, replace(MAIL, to_name="", reply_to="", headers={})):
-        description.validate_request(_request(payload(mail)))
+        description.validate_request(_request(payload(mail, MAIL.message_id)))
 
 
 def test_the_description_would_notice_a_wrong_request(provider_descriptions: Path) -> None:
     from openapi_core.validation.request.exceptions import InvalidRequestBody
 
     description = _description(provider_descriptions / "brevo.yaml")
-    wrong = json.loads(payload(MAIL)) | {"to": [{"name": "nobody"}]}
+    wrong = json.loads(payload(MAIL, MAIL.message_id)) | {"to": [{"name": "nobody"}]}
     with pytest.raises(InvalidRequestBody):
         description.validate_request(_request(json.dumps(wrong).encode()))
 

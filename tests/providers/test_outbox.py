@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.words import Accepted, NotSent
+from engine.domain.words import Accepted, Call, NotSent
 from engine.providers import mime
 from engine.providers.outbox import Outbox
-from tests.providers.conftest import MAIL
+from tests.providers.conftest import MAIL, one
 
 
 def _parsed(content: bytes) -> EmailMessage:
@@ -22,7 +22,7 @@ def _parsed(content: bytes) -> EmailMessage:
 
 def test_a_mail_is_a_file_named_by_its_id(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox")
-    assert outbox.send([MAIL]) == [Accepted(f"{MAIL.message_id}.eml")]
+    assert outbox.send(one(MAIL)) == [Accepted(f"{MAIL.message_id}.eml")]
     message = _parsed((tmp_path / "outbox" / f"{MAIL.message_id}.eml").read_bytes())
     assert message["Subject"] == MAIL.subject
     assert message["To"] == "Anna Müller <anna@example.com>"
@@ -63,14 +63,14 @@ def test_a_domain_outside_ascii_travels_in_its_dns_form() -> None:
 
 def test_writing_a_mail_again_replaces_it(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
-    outbox.send([MAIL])
-    outbox.send([MAIL])
+    outbox.send(one(MAIL))
+    outbox.send(one(MAIL))
     assert [path.name for path in tmp_path.iterdir()] == [f"{MAIL.message_id}.eml"]
 
 
 def test_a_folder_that_cannot_be_written_sends_nothing(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("a file stands here")
-    (result,) = Outbox(tmp_path / "outbox").send([MAIL])
+    (result,) = Outbox(tmp_path / "outbox").send(one(MAIL))
     assert isinstance(result, NotSent)
     assert result.account
 
@@ -78,4 +78,4 @@ def test_a_folder_that_cannot_be_written_sends_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_there_are_as_many_results_as_mails(tmp_path: Path, count: int) -> None:
     mails = [replace(MAIL, message_id=f"m{number}") for number in range(count)]
-    assert len(Outbox(tmp_path).send(mails)) == count
+    assert len(Outbox(tmp_path).send(Call("key", tuple(mails)))) == count

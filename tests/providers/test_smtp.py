@@ -11,7 +11,7 @@ import pytest
 
 from engine.domain.words import Accepted, InDoubt, NotSent, Refused, Result
 from engine.providers.smtp import Server, Smtp
-from tests.providers.conftest import MAIL
+from tests.providers.conftest import MAIL, one
 from tests.providers.smtp_double import CUT, MailServer, listening
 
 
@@ -29,7 +29,7 @@ def provider(server: MailServer) -> Iterator[Smtp]:
 
 
 def _send(provider: Smtp) -> Result:
-    return provider.send([MAIL])[0]
+    return provider.send(one(MAIL))[0]
 
 
 def test_an_accepted_mail_arrives_as_it_was_rendered(provider: Smtp, server: MailServer) -> None:
@@ -42,13 +42,13 @@ def test_an_accepted_mail_arrives_as_it_was_rendered(provider: Smtp, server: Mai
 
 
 def test_a_lone_dot_in_the_text_does_not_end_the_mail(provider: Smtp, server: MailServer) -> None:
-    provider.send([replace(MAIL, text="one\n.\ntwo\n.three\n")])
+    provider.send(one(replace(MAIL, text="one\n.\ntwo\n.three\n")))
     message = email.message_from_bytes(server.took[0], policy=policy.default)
     assert next(message.iter_parts()).get_content().splitlines() == ["one", ".", "two", ".three"]  # type: ignore[attr-defined]
 
 
 def test_one_connection_serves_many_mails(provider: Smtp, server: MailServer) -> None:
-    assert [type(result) for result in provider.send([MAIL] * 3)] == [Accepted] * 3
+    assert [type(provider.send(one(MAIL))[0]) for _ in range(3)] == [Accepted] * 3
     assert server.commands.count("EHLO") == 1
 
 
@@ -154,10 +154,10 @@ def test_a_server_elsewhere_must_encrypt(server: MailServer) -> None:
 
 def test_an_address_outside_ascii_needs_a_server_that_takes_it(provider: Smtp, server: MailServer) -> None:
     exotic = replace(MAIL, to="änne@example.com")
-    assert isinstance(provider.send([exotic])[0], Accepted)
+    assert isinstance(provider.send(one(exotic))[0], Accepted)
     server.answers["EHLO"] = "250 double"
     provider.close()
-    assert isinstance(provider.send([exotic])[0], Refused)
+    assert isinstance(provider.send(one(exotic))[0], Refused)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from engine.clock import stopped_at
 from engine.domain.retry import MAX_ATTEMPTS
-from engine.domain.words import Accepted, Email, NotSent, Reason, Result, State
+from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, NotSent, Reason, Result, State
 from engine.errors import StoreFull
+from engine.providers.contract import Recovery
 from engine.steps import planning, releasing, sending
 from engine.store import budgets
 from tests.conftest import MakeApp
@@ -41,16 +42,20 @@ class Scripted:
 
     name = "scripted"
     rehearsal = False
-    group = 4
     senders = 4
+    batch = 1
+    recovery = Recovery()
 
     def __init__(self, answer: Result) -> None:
         self.answer = answer
         self.given: list[Email] = []
 
-    def send(self, emails: Sequence[Email]) -> list[Result]:
-        self.given += emails
-        return [self.answer for _ in emails]
+    def send(self, call: Call) -> list[Result]:
+        self.given += call.emails
+        return [self.answer for _ in call.emails]
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
+        return [CannotTell("scripted") for _ in emails]
 
     def close(self) -> None:
         pass
@@ -215,9 +220,9 @@ def test_a_stop_in_full_flight_leaves_nothing_claimed_or_sending(make_app: MakeA
     stop = threading.Event()
 
     class Stopping(Scripted):
-        def send(self, emails: Sequence[Email]) -> list[Result]:
+        def send(self, call: Call) -> list[Result]:
             stop.set()
-            return super().send(emails)
+            return super().send(call)
 
     provider = Stopping(Accepted("1"))
     app = replace(make_app(campaigns={"birthday": BIRTHDAY}), provider=provider)

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from engine.campaigns.loading import find_campaign
 from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
-from engine.domain.words import DayRange, Email, Result
+from engine.domain.words import Call, DayRange, Email, Result
 from engine.errors import NothingFound, UsageError
 from engine.steps import composing, gating
 from engine.steps.shop import Shop
@@ -34,7 +34,7 @@ def send_test(app: Shop, campaign_id: str, who: str, to: str, now: datetime) -> 
     email = compose_as(app, campaign_id, who, now)
     headers = {name: value for name, value in email.headers.items() if name not in _FOR_OTHERS}
     test = replace(email, to=to, to_name="", subject=f"{MARK} {email.subject}", headers=headers)
-    (result,) = app.provider.send([test])
+    (result,) = app.provider.send(Call(test.message_id, (test,)))
     app.provider.close()
     return test, result
 
