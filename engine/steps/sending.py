@@ -93,7 +93,7 @@ def _send_group(run: _Run, claim: _Claim) -> None:
     inspection = _gate(run, claim.rows)
     letters = _render(run, inspection)
     sent = 0
-    for part in chunks(letters, run.app.provider.senders * app.provider.batch):
+    for part in chunks(letters, run.app.provider.senders * run.app.provider.batch):
         if run.stop.is_set() or _standing_stop(run):
             _give_back(run, part, "sending was stopped")
             continue

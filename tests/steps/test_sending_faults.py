@@ -54,7 +54,7 @@ class Scripted:
         self.given += call.emails
         return [self.answer for _ in call.emails]
 
-    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002
         return [CannotTell("scripted") for _ in emails]
 
     def close(self) -> None:
