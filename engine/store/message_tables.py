@@ -150,18 +150,20 @@ class MessageEvent(SQLModel, table=True):
 class ProviderCall(SQLModel, table=True):
     """One request to a provider with its frozen, ordered members; repeated only with the same key and bytes.
 
-    Its members are the attempts that name it, in order of `position`; `made` counts how often it was made.
+    Its members are the attempts that name it, in order of `position`; `made` counts how often it was made. `closed`: one
+    of its members may no longer be written to, so that it is never made again.
     """
 
     __tablename__ = "provider_call"
     id: int | None = _key()
     provider: str
-    key: str
+    key: str = Field(unique=True)
     members: int
     sha256: str
     first_at: datetime
     last_at: datetime
     made: int = 1
+    closed: bool = False
 
 
 class Attempt(SQLModel, table=True):
@@ -187,11 +189,12 @@ class Attempt(SQLModel, table=True):
 
 
 class Budget(SQLModel, table=True):
-    """How many mails one window of one provider has used: the minute's rate and the day's budget."""
+    """What all senders of one provider share: the part of the day's budget used, and when the next mail may leave."""
 
     provider: str = Field(primary_key=True)
     window: str = Field(primary_key=True)
     taken: int = 0
+    free_at: datetime | None = None
 
 
 class ProviderStop(SQLModel, table=True):
@@ -203,6 +206,18 @@ class ProviderStop(SQLModel, table=True):
     until: datetime
     detail: str = ""
     credentials: bool = False
+
+
+class ProviderBreaker(SQLModel, table=True):
+    """A provider that has given no clear answer for a while: how often in a row, and until when it is left alone."""
+
+    __tablename__ = "provider_breaker"
+    provider: str = Field(primary_key=True)
+    failures: int = 0
+    openings: int = 0
+    until: datetime | None = None
+    probe_until: datetime | None = None
+    detail: str = ""
 
 
 class Worker(SQLModel, table=True):

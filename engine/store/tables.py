@@ -38,6 +38,8 @@ class Installation(SQLModel, table=True):
     last_tick_at: datetime | None = None
     place: str = ""
     adopted: str = ""
+    lost_until: datetime | None = None
+    unchecked_from: datetime | None = None
 
 
 class Address(SQLModel, table=True):

@@ -11,6 +11,7 @@ down_revision = "0003"
 def upgrade() -> None:
     """Create the tables and add the columns."""
     _provider_call()
+    _provider_breaker()
     _worker()
     _delivery_event()
     with op.batch_alter_table("attempt") as attempt:
@@ -21,8 +22,11 @@ def upgrade() -> None:
     op.add_column("message", sa.Column("lease_until", UTCDateTime(), nullable=True))
     op.add_column("message", sa.Column("check_at", UTCDateTime(), nullable=True))
     op.add_column("message", sa.Column("look_ups", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("budget", sa.Column("free_at", UTCDateTime(), nullable=True))
     op.add_column("installation", sa.Column("place", sa.String(), nullable=False, server_default=""))
     op.add_column("installation", sa.Column("adopted", sa.String(), nullable=False, server_default=""))
+    op.add_column("installation", sa.Column("lost_until", UTCDateTime(), nullable=True))
+    op.add_column("installation", sa.Column("unchecked_from", UTCDateTime(), nullable=True))
 
 
 def _provider_call() -> None:
@@ -36,7 +40,22 @@ def _provider_call() -> None:
         sa.Column("first_at", UTCDateTime(), nullable=False),
         sa.Column("last_at", UTCDateTime(), nullable=False),
         sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
+    )
+
+
+def _provider_breaker() -> None:
+    op.create_table(
+        "provider_breaker",
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("openings", sa.Integer(), nullable=False),
+        sa.Column("until", UTCDateTime(), nullable=True),
+        sa.Column("probe_until", UTCDateTime(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("provider"),
     )
 
 
