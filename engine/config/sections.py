@@ -134,7 +134,7 @@ class ProviderSection(Section):
     sender: Annotated[Mailbox, Field(alias="from")] = ""
     reply_to: Mailbox = ""
     base_url: str = ""
-    max_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 60
+    max_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 60
     max_per_day: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
     batch: Annotated[int, Field(ge=1, le=1000)] | None = None
     senders: Annotated[int, Field(ge=1, le=64)] = 4
