@@ -1,0 +1,48 @@
+"""Leaves a provider alone that gives no clear answer, so that it cannot turn a whole queue into doubts.
+
+A stop (store/budgets.py) is the provider's own word about the account; the breaker is what we make of its silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import Session
+
+from engine.domain import breaker
+from engine.domain.words import Accepted, NotSent, Refused, Result
+from engine.store import breakers
+
+_LONGEST_DETAIL = 300
+
+
+def note(session: Session, provider: str, results: Sequence[Result], now: datetime) -> None:
+    """Write down what these results say of the provider, in the transaction that records them.
+
+    A clear answer (accepted, refused) closes the breaker. A fault of the account says nothing: it stops the provider by
+    itself. Results are taken in order; while all is well nothing is written.
+    """
+    telling = [result for result in results if not (isinstance(result, NotSent) and result.account)]
+    if not telling:
+        return
+    if isinstance(telling[-1], Accepted | Refused):
+        breakers.close(session, provider)
+        return
+    standing = breakers.find(session, provider, lock=True)
+    for result in telling:
+        standing = breaker.note(standing, clear=isinstance(result, Accepted | Refused), now=now)
+    breakers.keep(session, provider, standing, telling[-1].detail[:_LONGEST_DETAIL])
+
+
+def allowed(session: Session, provider: str, now: datetime) -> int | None:
+    """Return how many mails may be claimed now; None where nothing limits them.
+
+    Ask it in the transaction that claims. A probe that is granted is noted there: nobody else gets one until it has a
+    result, or has taken too long.
+    """
+    standing = breakers.find(session, provider, lock=True)
+    count = breaker.allowed(standing, now)
+    if count and standing.is_open:
+        breakers.keep(session, provider, breaker.probing(standing, now), breakers.detail(session, provider))
+    return count
