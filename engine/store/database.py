@@ -38,7 +38,7 @@ class Database:
             pool_size=connections,
             max_overflow=4,
             pool_pre_ping=not self.sqlite,
-            connect_args={"timeout": wait, "check_same_thread": False} if self.sqlite else {},
+            connect_args={"timeout": wait, "check_same_thread": False} if self.sqlite else _kept_alive(self.url),
         )
         if self.sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -53,14 +53,14 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a transaction that may write; it commits at the end of the block, or not at all."""
-        with _plain_errors(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with plain_errors(), Session(self._engine, expire_on_commit=False) as session, session.begin():
             self._begin(session)  # now: a writer waits at the door, not half-way
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a view that only reads; it sees one moment and never waits for a writer."""
-        with _plain_errors(), Session(self._readers, expire_on_commit=False) as session:
+        with plain_errors(), Session(self._readers, expire_on_commit=False) as session:
             self._begin(session)
             yield session
             session.rollback()
@@ -68,7 +68,7 @@ class Database:
     @contextmanager
     def pretend(self) -> Iterator[Session]:
         """Open a transaction that is always rolled back: what would happen, by the code that makes it happen."""
-        with _plain_errors(), Session(self._engine, expire_on_commit=False) as session:
+        with plain_errors(), Session(self._engine, expire_on_commit=False) as session:
             try:
                 self._begin(session)
                 yield session
@@ -83,18 +83,39 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """Lend a bare connection: for migrations and locks that outlive a transaction."""
-        with _plain_errors(), self._engine.connect() as connection:
+        with plain_errors(), self._engine.connect() as connection:
             yield connection
+
+    def line(self) -> sa.Connection:
+        """Open a connection of its own that commits each statement by itself: for a lock that is a proof of life.
+
+        PostgreSQL only. It is not the pool's: whoever opens it closes it, and its locks end with it.
+        """
+        line = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        line.detach()
+        return line
 
     def checkpoint(self) -> None:
         """Fold SQLite's log into the file; readers and writers go on. Nothing to do on PostgreSQL."""
         if self.sqlite:
-            with _plain_errors(), self._readers.connect() as connection:
+            with plain_errors(), self._readers.connect() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def _kept_alive(url: sa.URL) -> dict[str, Any]:
+    """Return how a dead line to PostgreSQL is noticed, in seconds; what the URL says itself stands."""
+    wanted = {
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,  # milliseconds
+    }
+    return {name: value for name, value in wanted.items() if name not in url.query}
 
 
 def _prepare_sqlite(connection: SqliteConnection, _record: Any) -> None:
@@ -118,7 +139,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
+    """Turn what the driver raises into an error a person can act on, where there is one."""
     try:
         yield
     except (DBAPIError, SqliteError) as error:
@@ -160,7 +182,7 @@ _FAULTS: tuple[tuple[str, type[StoreError], str, str], ...] = (
         "Check the path in [store] url and its permissions.",
     ),
     (
-        "(?i:connection.*failed)",
+        "(?i:connection.*(failed|is closed|is lost)|server closed|terminating connection|database system is)",
         StoreError,
         "The store cannot be reached: %s",
         "Is PostgreSQL running? See [store] url.",

@@ -1,116 +1,140 @@
-"""Who sends: one process at a time per store. Every command may write beside it; nobody else may send.
+"""Who may claim: every process that sends works under a name, with a lock as proof that it lives.
 
-SQLite: `flock` on `<store>.lock`, which the kernel lets go when the process dies, however it dies. PostgreSQL: an
-advisory lock on a connection of its own, which the server lets go when that connection ends. Whoever holds it knows
-that every message found `claimed` or `sending` has a dead owner.
+`sole_sender` is for the daemon and `tick`: one of them per store. `one_of_many` is for the sender processes beside a
+daemon. Each is a new name with a row and a lock of its own (`workers`); what is found `claimed` or `sending` under a
+name whose lock is free has a dead owner, and anybody may recover it (`dead`). On PostgreSQL a lock ends with its
+connection, which can be lost while the process lives and its call is under way: there a message is recovered only
+once its lease has run out as well.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from datetime import timedelta
+from itertools import count
 from uuid import uuid4
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-
+from engine.clock import Clock, system_clock
 from engine.errors import AlreadyRunning, StoreError
+from engine.store import workers
 from engine.store.database import Database
+from engine.store.locks import FileLock, Kind, SessionLock
 
 SENDING = threading.Lock()
 """Held while this process sends: whoever gets it knows that nothing of its own is under way."""
 
-_SENDER_LOCK = 7_283_339
+LEASE = timedelta(minutes=2)
+"""How long a claim or a call stays its owner's on PostgreSQL after its lock is gone."""
+
+_CALLS_IN_A_LEASE = 3
 _INCARNATION = uuid4().hex[:8]  # a process id comes again, in a container at once
+_numbers = count(1)
+_name = f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}"
 
 
 def owner_name() -> str:
-    """Return the name under which this process claims messages."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}"
+    """Return the name under which this process claims messages: that of its latest registration."""
+    return _name
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who may send: the name to claim under. `holds` says whether the lock is still ours: a server can end it."""
-
-    name: str
-    holds: Callable[[], bool]
+def _new_name() -> str:
+    global _name  # noqa: PLW0603  (a process has one name at a time)
+    _name = f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}-{next(_numbers)}"
+    return _name
 
 
-@contextmanager
-def sole_sender(database: Database) -> Iterator[Sender]:
-    """Be the only process that sends from this store, until the end of the block."""
-    path = database.path
-    with _held_file(path.with_name(path.name + ".lock")) if path else _held_row(database) as holds:
-        yield Sender(owner_name(), holds)
+def dead(database: Database, names: Collection[str]) -> frozenset[str]:
+    """Return those of these owners whose process is provably dead: its lock is free, or it has no row at all.
+
+    The process that asks is among the living while it is registered. PostgreSQL: look at the lease too.
+    """
+    return workers.dead(database, names)
 
 
-@contextmanager
-def _held_file(path: Path) -> Iterator[Callable[[], bool]]:
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
+def check_lease(longest_call: timedelta) -> None:
+    """Refuse a lease that a few of the provider's slowest calls could outlive."""
+    if _CALLS_IN_A_LEASE * longest_call > LEASE:
         raise StoreError(
-            f"The lock file {path} cannot be opened: {error.strerror}.",
-            "Check the folder's permissions and the space left.",
-        ) from error
-    try:
-        _lock_file(handle, path)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield lambda: True  # the kernel takes it from nobody who lives
-    finally:
-        os.close(handle)  # the file stays: deleting a lock file lets two processes lock two files of one name
+            f"A call may take {longest_call.total_seconds():.0f} s, but a lease is {LEASE.total_seconds():.0f} s.",
+            f"A lease must last at least {_CALLS_IN_A_LEASE} of the longest calls: let calls end sooner.",
+        )
 
 
-def _lock_file(handle: int, path: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "?"
-        raise _already_running(f"pid {holder}", str(path)) from error
+class Sender:
+    """This process as one that may claim: its name and its proof of life."""
+
+    def __init__(self, database: Database, clock: Clock, sole: FileLock | SessionLock | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._sole = sole
+        self._proof: FileLock | SessionLock | None = None
+        self.name = ""
+
+    def holds(self) -> bool:
+        """Say whether the proof is still ours: a server can end its session, somebody can delete its file."""
+        sole = self._sole is None or self._sole.holds()
+        return sole and self._proof is not None and self._proof.holds()
+
+    def renew(self) -> None:
+        """Go on under a new name once the proof is gone; only while nothing of this process is under way.
+
+        Raises AlreadyRunning where another sole sender has come in meanwhile, StoreError where the store cannot be
+        reached.
+        """
+        if self._sole is not None and not self._sole.holds():
+            self._sole.let_go()
+            _take(self._sole, self._database)
+        if self._proof is not None:
+            self._proof.let_go()
+        self._proof = workers.register(self._database, name := _new_name(), self._clock())
+        self.name = name
+
+    def close(self) -> None:
+        """Let go; the row goes too, unless a message still names it."""
+        if self._proof is not None:
+            self._proof.let_go()
+            self._proof = None
+            with suppress(StoreError):  # a store that cannot be written: the next one tidies up
+                workers.tidy(self._database)
 
 
 @contextmanager
-def _held_row(database: Database) -> Iterator[Callable[[], bool]]:
-    with database.connection() as connection:
-        if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(_SENDER_LOCK))).scalar_one():
-            raise _already_running(_holder(connection), database.url.render_as_string())
-        connection.commit()
-        try:
-            yield partial(_answers, connection)
-        finally:
-            with suppress(DBAPIError):  # a connection that was cut off has let go of it already
-                connection.rollback()
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(_SENDER_LOCK)))
-                connection.commit()
-
-
-def _answers(connection: sa.Connection) -> bool:
-    """Say whether this connection lives; the server lets its lock go with it."""
+def sole_sender(database: Database, clock: Clock = system_clock) -> Iterator[Sender]:
+    """Be the only daemon or `tick` of this store, until the end of the block."""
+    path = database.path
+    lock = FileLock(path.with_name(path.name + ".lock")) if path else SessionLock(database, Kind.SOLE_SENDER)
     try:
-        connection.execute(sa.select(sa.literal(1)))
-        connection.rollback()
-    except DBAPIError:
-        return False
-    return True
+        _take(lock, database)
+        with _registered(Sender(database, clock, lock)) as sender:
+            yield sender
+    finally:
+        lock.let_go()
 
 
-def _holder(connection: sa.Connection) -> str:
-    asked = sa.text("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted")
-    pid = connection.execute(asked, {"lock": _SENDER_LOCK}).scalar()
-    return f"database connection {pid}"
+@contextmanager
+def one_of_many(database: Database, clock: Clock = system_clock) -> Iterator[Sender]:
+    """Be one of the processes that send from this store, until the end of the block."""
+    with _registered(Sender(database, clock)) as sender:
+        yield sender
 
 
-def _already_running(holder: str, where: str) -> AlreadyRunning:
-    return AlreadyRunning(
-        f"Another process is sending from this store already ({holder}, {where}).",
-        "One is enough. Stop that one first, or leave this one.",
-    )
+@contextmanager
+def _registered(sender: Sender) -> Iterator[Sender]:
+    sender.renew()
+    try:
+        yield sender
+    finally:
+        sender.close()
+
+
+def _take(lock: FileLock | SessionLock, database: Database) -> None:
+    if not lock.take():
+        where = lock.path if isinstance(lock, FileLock) else database.url.render_as_string()
+        raise AlreadyRunning(
+            f"Another process is sending from this store already ({lock.holder()}, {where}).",
+            "One is enough. Stop that one first, or leave this one.",
+        )
