@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID, uuid5
+
+_CALLS = UUID("9b1d6f3a-5f0e-5d7c-9a43-7a7e7f0c2b11")
 
 
 def customer_uid(installation: UUID, customer_id: str | None, exact_address: str | None) -> UUID:
@@ -28,3 +31,15 @@ def message_id(
     It is the idempotency key, the Message-ID and the provider's metadata, so that a provider can recognise a repeat.
     """
     return uuid5(installation, f"{campaign}|{uid}|{occasion}|{step}|{int(rehearsal)}")
+
+
+def call_key(members: Sequence[tuple[str, int]]) -> str:
+    """Return the key of one call to a provider: the same for the same mails (message id, fence) in the same order.
+
+    A message's first call alone goes by the message's own id, so that a provider recognises it after a restored backup.
+    A later call, made because the one before provably sent nothing, has a key of its own: a provider may have burnt the
+    first.
+    """
+    if len(members) == 1 and members[0][1] == 1:
+        return members[0][0]
+    return str(uuid5(_CALLS, "|".join(f"{message}:{fence}" for message, fence in members)))

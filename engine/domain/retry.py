@@ -12,6 +12,10 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 LONGEST_WISH = timedelta(days=1)
 MAX_ATTEMPTS = 8
+LONGEST_CALL = timedelta(seconds=30)
+"""How long one call to a provider may take, answer and all."""
+LEASE = 4 * LONGEST_CALL
+"""For how long a sender may keep a message in hand before another may ask whether it still lives."""
 
 
 def next_try(now: datetime, attempts: int, key: str, retry_after: timedelta | None = None) -> datetime:

@@ -17,11 +17,13 @@ class Recovery:
 
     `replays`: for how long after a call was first made the identical call may be made again with its key and cannot
     mail anybody twice (the key's life less a margin). `settles`: how long after a call its mails can be looked up by
-    our own id. None: it offers no such way.
+    our own id. None: it offers no such way. `repeats_answer`: a repeat brings the first call's own answer, so that a
+    "no" then is a "no" for good.
     """
 
     replays: timedelta | None = None
     settles: timedelta | None = None
+    repeats_answer: bool = False
 
 
 class Provider(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,8 @@ from sqlmodel import Session
 from engine.domain import retry
 from engine.domain.words import Accepted, InDoubt, NotSent, Reason, Refused, Result, State
 from engine.steps import suppressing
-from engine.steps.releasing import Released, let_go, skip_carried
+from engine.steps.calling import Landed
+from engine.steps.releasing import Outgoing, Released, let_go, skip_carried
 from engine.steps.shop import Shop
 from engine.store import attempts, budgets, messages
 from engine.store.budgets import Stop
@@ -28,46 +30,84 @@ NOTHING_LEFT = (State.RETRYING.value, State.FAILED.value)
 """What becomes of a mail that provably did not leave."""
 
 
-def record(
-    session: Session, app: Shop, results: Sequence[tuple[Released, Result]], *, now: datetime, owner: str
-) -> Counter[str]:
+def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: datetime, owner: str) -> Counter[str]:
     """Write down what came of these calls; return how many messages came to each state."""
-    in_time = [(mail, result) for mail, result in results if attempts.finish(session, mail.row, result, now)]
-    moves = {mail.row.id: _moves(mail, result, now) for mail, result in in_time}
-    made = messages.transition(session, [way[0] for way in moves.values()], now=now, actor=owner)
+    called = [one for one in landed if one.results is not None]
+    results = [
+        _Told(mail, result, one.outgoing.repeated)
+        for one in called
+        for mail, result in zip(one.outgoing.mails, one.results or (), strict=True)
+    ]
+    in_time = attempts.finish(session, [(told.mail.row, told.result) for told in results], now)
+    ways = {told.mail.row.id: _moves(app, told, now) for told in results if told.mail.row.id in in_time}
+    made = messages.transition(session, [way[0] for way in ways.values()], now=now, actor=owner)
     moved = {move.message.id for move in made}
-    messages.transition(session, [move for row in moved for move in moves[row][1:]], now=now, actor=owner)
-    counts = Counter(moves[row][-1].after.value for row in moved)
-    for mail, result in results:
-        if mail.row.id in moved:
-            messages.transition(session, _carried(mail, result, moves[mail.row.id][0], now), now=now, actor=owner)
-            _follow(session, app, mail, result, now)
+    messages.transition(session, [move for row in moved for move in ways[row][1:]], now=now, actor=owner)
+    counts = Counter(ways[row][-1].after.value for row in moved)
+    carried = [move for told in results if told.mail.row.id in moved for move in _carried(told, ways, now)]
+    messages.transition(session, carried, now=now, actor=owner)
+    for told in results:
+        if told.mail.row.id in moved:
+            _follow(session, app, told.mail, told.result, now)
         else:
-            _keep_evidence(session, mail.row, result, now, owner)
+            _keep_evidence(session, told.mail.row, told.result, now, owner)
             counts["late"] += 1
+    for one in landed:
+        if one.results is None:
+            counts.update(_take_back(session, one.outgoing, now, owner))
     return counts
 
 
-def _moves(mail: Released, result: Result, now: datetime) -> list[Move]:
-    """Return the one or two moves a result comes to."""
-    row, detail = mail.row, result.detail[:LONGEST_DETAIL]
-    match result:
-        case Accepted():
-            values = {"sent_at": now, "provider_id": result.provider_id, "owner": ""}
-            return [Move(row, State.SENT, values=values)]
-        case Refused():
-            return [Move(row, State.REJECTED, Reason.REFUSED_BY_PROVIDER, detail, {"owner": ""})]
-        case InDoubt():
-            return [Move(row, State.IN_DOUBT, Reason.NO_ANSWER, detail, {"owner": ""})]
-        case NotSent():
-            return _not_sent(row, result, detail, now)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One mail and what its call came to."""
+
+    mail: Released
+    result: Result
+    repeated: bool
 
 
-def _carried(mail: Released, result: Result, move: Move, now: datetime) -> list[Move]:
+def _moves(app: Shop, told: _Told, now: datetime) -> list[Move]:
+    """Return the one or two moves a result comes to.
+
+    A repeated call that was not accepted says nothing about the one before: the doubt stays.
+    """
+    row, result, detail = told.mail.row, told.result, told.result.detail[:LONGEST_DETAIL]
+    if isinstance(result, Accepted):
+        values = {"sent_at": now, "provider_id": result.provider_id, "owner": ""}
+        if told.repeated:
+            return [Move(row, State.SENT, Reason.PROVED, detail, values)]
+        return [Move(row, State.SENT, values=values)]
+    if isinstance(result, Refused) and (not told.repeated or app.provider.recovery.repeats_answer):
+        return [Move(row, State.REJECTED, Reason.REFUSED_BY_PROVIDER, detail, {"owner": ""})]
+    if isinstance(result, NotSent) and not told.repeated:
+        return _not_sent(row, result, detail, now)
+    return [Move(row, State.IN_DOUBT, Reason.NO_ANSWER, detail, {"owner": ""})]
+
+
+def _take_back(session: Session, outgoing: Outgoing, now: datetime, owner: str) -> Counter[str]:
+    """Return released mails to where they were: their call was not begun."""
+    soon = now + timedelta(seconds=1)
+    rows = [mail.row for mail in outgoing.mails]
+    attempts.abandon(session, rows, "not_begun", now)
+    if outgoing.repeated:
+        moves = [Move(row, State.IN_DOUBT, Reason.GIVEN_BACK, "too slow", {"owner": ""}) for row in rows]
+    else:
+        carried = [move for mail in outgoing.mails for move in let_go(mail, soon)]
+        messages.transition(session, carried, now=now, actor=owner)
+        values = {"owner": "", "send_after": soon}
+        moves = [
+            Move(row, State.RETRYING, Reason.GIVEN_BACK, "too slow", values | {"attempts": row.attempts - 1})
+            for row in rows
+        ]
+    return Counter(move.after.value for move in messages.transition(session, moves, now=now, actor=owner))
+
+
+def _carried(told: _Told, ways: dict[int, list[Move]], now: datetime) -> list[Move]:
     """Return what becomes of the messages this mail was to make unnecessary."""
-    if isinstance(result, Accepted | InDoubt):
-        return skip_carried(mail)
-    return let_go(mail, move.values.get("send_after", now))
+    if isinstance(told.result, Accepted | InDoubt):
+        return skip_carried(told.mail)
+    return let_go(told.mail, ways[told.mail.row.id][0].values.get("send_after", now))
 
 
 def _not_sent(row: MessageRow, result: NotSent, detail: str, now: datetime) -> list[Move]:
@@ -105,9 +145,9 @@ def _keep_evidence(session: Session, row: MessageRow, result: Result, now: datet
     """Keep a late result in the message's history; a late "accepted" settles a doubt."""
     present = messages.by_ids(session, [row.id])[0]
     told = f"late result of attempt {row.attempts} (fence {row.fence}): {attempts.word(result)} {result.detail}"
-    if isinstance(result, Accepted) and present.state in {State.IN_DOUBT, State.UNKNOWN} and present.fence == row.fence:
+    if isinstance(result, Accepted) and present.state in {State.IN_DOUBT, State.UNKNOWN}:
         values = {"sent_at": now, "provider_id": result.provider_id}
-        move = Move(present, State.SENT, None, told[:LONGEST_DETAIL], values)
+        move = Move(present, State.SENT, Reason.PROVED, told[:LONGEST_DETAIL], values)
         messages.transition(session, [move], now=now, actor=owner)
         return
     stays = present.state.value

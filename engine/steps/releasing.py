@@ -13,12 +13,16 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from engine.domain.gates import reason_detail
+from engine.domain.identity import call_key
+from engine.domain.retry import LEASE
 from engine.domain.words import Decision, Email, Reason, State
 from engine.rendering.renderer import Rendered
 from engine.steps.gating import Inspected, inspect
 from engine.steps.shop import Shop
-from engine.store import addresses, attempts, messages
+from engine.store import addresses, attempts, calls, messages
+from engine.store.calls import CallRow, Doubted
 from engine.store.messages import MessageRow, Move
+from engine.store.upsert import chunks
 
 _SOON = timedelta(seconds=1)
 _ENDS = {"skip": State.SKIPPED, "expire": State.EXPIRED, "cancel": State.CANCELLED, "hold": State.HELD}
@@ -40,6 +44,19 @@ class Released:
     row: MessageRow
     email: Email
     carried: tuple[MessageRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One call whose intent is on the disk; `repeated` says that it may have been made before.
+
+    `wait` is how many seconds after its release its turn comes.
+    """
+
+    key: str
+    mails: tuple[Released, ...]
+    repeated: bool = False
+    wait: float = 0.0
 
 
 def settle(
@@ -69,11 +86,22 @@ def resting(row: MessageRow) -> State:
     return State.PLANNED if row.first_call_at is None else State.RETRYING
 
 
-def release(session: Session, app: Shop, letters: Sequence[Letter], *, now: datetime, owner: str) -> list[Released]:
-    """Look again and write the intents of those that may still go; those that may not are settled.
+def release(
+    session: Session, app: Shop, letters: Sequence[Letter], *, size: int, now: datetime, owner: str
+) -> list[Outgoing]:
+    """Look again and write the intents of those that may still go, in calls of `size`; those that may not are settled.
 
     Whoever was to be carried by a mail that does not go stays claimed, for the caller to give back.
     """
+    may_go, refused = _look_again(session, app, letters, now, owner)
+    settle(session, refused, now=now, actor=owner)
+    released = _write_intents(session, app, may_go, now, owner)
+    return _begin(session, app, list(chunks(released, size)), now)
+
+
+def _look_again(
+    session: Session, app: Shop, letters: Sequence[Letter], now: datetime, owner: str
+) -> tuple[list[tuple[Letter, Inspected]], list[tuple[MessageRow, Decision]]]:
     people = [letter.one.person for letter in letters]
     addresses.lock(session, {person.address_id for person in people if person.address_id is not None})
     ids = [row.id for letter in letters for row in (letter.one.row, *letter.one.carried)]
@@ -88,8 +116,7 @@ def release(session: Session, app: Shop, letters: Sequence[Letter], *, now: date
     refused = [
         (one.row, one.decision) for one in again.values() if one.decision.action != "send" and one.row.id not in carried
     ]
-    settle(session, refused, now=now, actor=owner)
-    return _write_intents(session, app, may_go, now, owner)
+    return may_go, refused
 
 
 def _is_same(letter: Letter, now_seen: Inspected) -> bool:
@@ -113,10 +140,60 @@ def _write_intents(
             continue
         carried = messages.bind(session, one.carried, one.row.id, now=now, actor=owner) if one.carried else []
         released.append(Released(_as_released(one.row, made[one.row.id]), letter.email, tuple(carried)))
-    digests = {mail.row.id: attempts.digest(mail.email) for mail in released}
-    attempts.freeze(session, [(mail.row.id, mail.email, digests[mail.row.id]) for mail in released], now)
-    attempts.begin(session, [(mail.row, digests[mail.row.id]) for mail in released], name, now)
     return released
+
+
+def _begin(session: Session, app: Shop, parts: Sequence[Sequence[Released]], now: datetime) -> list[Outgoing]:
+    """Write down the calls with their members and bytes."""
+    outgoing = [
+        Outgoing(call_key([(mail.row.message_id, mail.row.fence) for mail in part]), tuple(part)) for part in parts
+    ]
+    digests = {call.key: [attempts.digest(mail.email) for mail in call.mails] for call in outgoing}
+    numbers = calls.begin(session, app.provider.name, digests, now)
+    _write_down(session, [(call, numbers[call.key], digests[call.key]) for call in outgoing], app.provider.name, now)
+    return outgoing
+
+
+def _write_down(
+    session: Session, begun: Sequence[tuple[Outgoing, int, Sequence[str]]], provider: str, now: datetime
+) -> None:
+    parts = [
+        (mail.email, attempts.Part(mail.row, number, position, sha256))
+        for call, number, digests in begun
+        for position, (mail, sha256) in enumerate(zip(call.mails, digests, strict=True))
+    ]
+    attempts.freeze(session, [(part.row.id, email, part.sha256) for email, part in parts], now)
+    attempts.begin(session, [part for _, part in parts], provider, now)
+
+
+def release_again(
+    session: Session, app: Shop, call: CallRow, doubts: Sequence[Doubted], *, now: datetime, owner: str
+) -> Outgoing | Decision:
+    """Release the identical call a second time, if every member may still be written to.
+
+    Otherwise return the first decision against it: nothing of the call is repeated then.
+    """
+    rows = [one.row for one in doubts]
+    addresses.lock(session, {row.address_id for row in rows if row.address_id is not None})
+    against = [one for one in inspect(session, app, rows, now).messages if one.decision.action != "send"]
+    if against:
+        return against[0].decision
+    frozen = attempts.frozen(session, [row.id for row in rows])
+    values = {"owner": owner, "lease_until": now + LEASE, "check_at": None}
+    moves = [
+        Move(
+            row, State.SENDING, Reason.REPEATED, values=values | {"fence": row.fence + 1, "attempts": row.attempts + 1}
+        )
+        for row in rows
+    ]
+    made = messages.transition(session, moves, now=now, actor=owner)
+    released = [_as_released(move.message, move) for move in made]
+    calls.repeat(session, call, now)
+    mails = tuple(Released(row, frozen[row.id]) for row in released)
+    outgoing = Outgoing(call.key, mails, repeated=True)
+    digests = [attempts.digest(mail.email) for mail in mails]
+    _write_down(session, [(outgoing, call.id, digests)], call.provider, now)
+    return outgoing
 
 
 def _intent(letter: Letter, one: Inspected, now: datetime, provider: str) -> Move:
@@ -131,6 +208,9 @@ def _intent(letter: Letter, one: Inspected, now: datetime, provider: str) -> Mov
         "basis": decision.basis,
         "evidence": decision.evidence,
         "provider": provider,
+        "lease_until": now + LEASE,
+        "check_at": None,
+        "look_ups": 0,
         "subject": letter.email.subject,
     }
     if letter.rendered is not None:

@@ -5,27 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.words import Accepted, Email, InDoubt, NotSent, Refused, Result
+from engine.store.lookups import Lookup
 from engine.store.message_tables import Attempt, MessageBody
 from engine.store.messages import TABLE as MESSAGES
 from engine.store.messages import MessageRow
-from engine.store.upsert import insert_new
+from engine.store.upsert import append, change, insert_new
 
 _ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
 _BODIES: sa.Table = MessageBody.__table__  # type: ignore[attr-defined]
+_OPEN = Lookup(
+    sa.select(_ATTEMPTS.c.id, _ATTEMPTS.c.message, _ATTEMPTS.c.fence).where(_ATTEMPTS.c.finished_at.is_(None)),
+    _ATTEMPTS.c.message,
+)
+LONGEST_DETAIL = 4000
 _WORDS: dict[type[Result], str] = {
     Accepted: "accepted",
     Refused: "refused",
     NotSent: "not_sent",
     InDoubt: "in_doubt",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A released row's part in a call: the call's number, the place in it, and the digest of its mail."""
+
+    row: MessageRow
+    call: int | None
+    position: int
+    sha256: str
 
 
 def digest(email: Email) -> str:
@@ -58,10 +73,13 @@ def freeze(session: Session, mails: Sequence[tuple[int, Email, str]], now: datet
 
 def frozen(session: Session, messages: Iterable[int]) -> dict[int, Email]:
     """Return the mails that were released before, as they were frozen, by message."""
+    wanted = list(messages)
+    if not wanted:
+        return {}
     statement = (
         sa.select(_BODIES, MESSAGES.c.message_id.label("public_id"), MESSAGES.c.campaign)
         .join(MESSAGES, MESSAGES.c.id == _BODIES.c.message)
-        .where(_BODIES.c.message.in_(list(messages)))
+        .where(_BODIES.c.message.in_(wanted))
     )
     return {row.message: _email(row) for row in session.connection().execute(statement)}
 
@@ -82,33 +100,39 @@ def _email(row: sa.Row[tuple[object, ...]]) -> Email:
     )
 
 
-def begin(session: Session, calls: Sequence[tuple[MessageRow, str]], provider: str, now: datetime) -> None:
-    """Write down the calls that are about to be made: the released rows, each with its digest."""
-    if calls:
-        session.connection().execute(
-            sa.insert(_ATTEMPTS),
-            [
-                {
-                    "message": row.id,
-                    "number": row.attempts,
-                    "fence": row.fence,
-                    "provider": provider,
-                    "sha256": sha256,
-                    "started_at": now,
-                }
-                for row, sha256 in calls
-            ],
-        )
+def begin(session: Session, parts: Sequence[Part], provider: str, now: datetime) -> None:
+    """Write down the parts released rows have in calls that are about to be made."""
+    append(
+        session,
+        _ATTEMPTS,
+        [
+            {
+                "message": part.row.id,
+                "number": part.row.attempts,
+                "fence": part.row.fence,
+                "provider": provider,
+                "sha256": part.sha256,
+                "call_id": part.call,
+                "position": part.position,
+                "started_at": now,
+            }
+            for part in parts
+        ],
+    )
 
 
-def finish(session: Session, row: MessageRow, result: Result, now: datetime) -> bool:
-    """Close the attempt this row was released with; False when somebody closed it before."""
-    return _close(session, row, word(result), getattr(result, "provider_id", ""), result.detail, now)
+def finish(session: Session, results: Sequence[tuple[MessageRow, Result]], now: datetime) -> set[int]:
+    """Close the attempts these rows were released with; return the messages whose attempt was still open."""
+    closings = [
+        Closing(row, word(result), getattr(result, "provider_id", ""), result.detail[:LONGEST_DETAIL])
+        for row, result in results
+    ]
+    return close(session, closings, now)
 
 
-def abandon(session: Session, row: MessageRow, why: str, now: datetime) -> bool:
-    """Close an attempt that brought no result: never begun, or begun by a process that died."""
-    return _close(session, row, why, "", "", now)
+def abandon(session: Session, rows: Sequence[MessageRow], why: str, now: datetime) -> set[int]:
+    """Close attempts that brought no result: never begun, or begun by a process that died."""
+    return close(session, [Closing(row, why) for row in rows], now)
 
 
 def word(result: Result) -> str:
@@ -116,26 +140,32 @@ def word(result: Result) -> str:
     return _WORDS[type(result)]
 
 
-def _close(session: Session, row: MessageRow, result: str, provider_id: str, detail: str, now: datetime) -> bool:
-    given = {"new_result": result, "new_provider_id": provider_id, "new_detail": detail[:4000], "new_finished_at": now}
-    where = {"old_message": row.id, "old_fence": row.fence}
-    return session.connection().execute(_closing(), given | where).rowcount == 1
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How the attempt a row was released with ends."""
+
+    row: MessageRow
+    result: str
+    provider_id: str = ""
+    detail: str = ""
 
 
-@cache
-def _closing() -> sa.Update:
-    """Return the statement that closes one attempt that is still open; built once."""
-    return (
-        sa.update(_ATTEMPTS)
-        .where(
-            _ATTEMPTS.c.message == sa.bindparam("old_message"),
-            _ATTEMPTS.c.fence == sa.bindparam("old_fence"),
-            _ATTEMPTS.c.finished_at.is_(None),
-        )
-        .values(
-            {
-                name: sa.bindparam(f"new_{name}", type_=_ATTEMPTS.c[name].type)
-                for name in ("result", "provider_id", "detail", "finished_at")
-            }
-        )
-    )
+def close(session: Session, closings: Sequence[Closing], now: datetime) -> set[int]:
+    """End attempts that are still open; return their messages."""
+    still_open = {
+        (message, fence): number
+        for number, message, fence in _OPEN.rows(session, [closing.row.id for closing in closings])
+    }
+    rows = [
+        {
+            "id": still_open[closing.row.id, closing.row.fence],
+            "result": closing.result,
+            "provider_id": closing.provider_id,
+            "detail": closing.detail,
+            "finished_at": now,
+        }
+        for closing in closings
+        if (closing.row.id, closing.row.fence) in still_open
+    ]
+    change(session, _ATTEMPTS, rows)
+    return {closing.row.id for closing in closings if (closing.row.id, closing.row.fence) in still_open}

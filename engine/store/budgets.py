@@ -1,10 +1,10 @@
-"""What all senders of one provider share: the minute's rate, the day's budget, and whether the provider is stopped."""
+"""What all senders of one provider share: the pace, the day's budget, and whether the provider is stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -13,6 +13,9 @@ from engine.store.message_tables import Budget, ProviderStop
 from engine.store.upsert import insert_new, put
 
 _TABLE: sa.Table = Budget.__table__  # type: ignore[attr-defined]
+_PACE = "pace"
+_LONGEST_LINE = timedelta(hours=1)
+"""A line longer than this was written by a clock that has been set back since."""
 _STOPS: sa.Table = ProviderStop.__table__  # type: ignore[attr-defined]
 
 
@@ -25,6 +28,19 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How far apart mails leave, and how far ahead of its turn one may be released."""
+
+    interval: timedelta
+    ahead: timedelta
+
+    @classmethod
+    def per_minute(cls, mails: int, ahead: timedelta) -> Pace:
+        """Return the pace of so many mails a minute."""
+        return cls(timedelta(minutes=1) / mails, ahead)
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Why a provider is stopped, and until when."""
 
@@ -34,32 +50,49 @@ class Stop:
     credentials: bool
 
 
-def allowances(now: datetime, today: date, per_minute: int | None, per_day: int | None) -> tuple[Allowance, ...]:
-    """Return the budgets that hold at `now`; no number means no limit."""
-    minute = Allowance(f"minute:{now:%Y-%m-%dT%H:%M}", per_minute) if per_minute else None
-    day = Allowance(f"day:{today}", per_day) if per_day else None
-    return tuple(window for window in (day, minute) if window)
+def allowances(today: date, per_day: int | None) -> tuple[Allowance, ...]:
+    """Return the budgets that hold today; no number means no limit."""
+    return (Allowance(f"day:{today}", per_day),) if per_day else ()
 
 
 def take(session: Session, provider: str, budgets: Sequence[Allowance], wanted: int) -> int:
     """Take up to `wanted` mails from every window at once and return how many there were in all of them."""
     if not budgets:
         return wanted
-    insert_new(
-        session,
-        _TABLE,
-        [{"provider": provider, "window": window.name, "taken": 0} for window in budgets],
-        conflict=["provider", "window"],
-    )
     names = [window.name for window in budgets]
+    rows = [{"provider": provider, "window": name, "taken": 0} for name in names]
+    insert_new(session, _TABLE, rows, conflict=["provider", "window"])
     mine = sa.and_(_TABLE.c.provider == provider, _TABLE.c.window.in_(names))
     locked = sa.select(_TABLE.c.window, _TABLE.c.taken).where(mine).order_by(_TABLE.c.window).with_for_update()
     taken: dict[str, int] = {row.window: row.taken for row in session.connection().execute(locked)}
     granted = max(0, min(wanted, *(window.limit - taken[window.name] for window in budgets)))
     _add(session, mine, granted)
-    over = sa.and_(_TABLE.c.provider == provider, _TABLE.c.window.like("minute:%"), _TABLE.c.window.not_in(names))
-    session.connection().execute(sa.delete(_TABLE).where(over))
     return granted
+
+
+def free_at(session: Session, provider: str) -> datetime | None:
+    """Return when the provider's rate lets the next mail leave; None where none has left yet."""
+    mine = (_TABLE.c.provider == provider, _TABLE.c.window == _PACE)
+    return session.connection().execute(sa.select(_TABLE.c.free_at).where(*mine)).scalar_one_or_none()
+
+
+def take_turns(session: Session, provider: str, pace: Pace, wanted: int, now: datetime) -> tuple[int, timedelta]:
+    """Take turns in the line of mails that leave one after the other; return how many, and how soon the first.
+
+    Turns lie `pace.interval` apart, whoever takes them; only those within `pace.ahead` from now are given out.
+    """
+    insert_new(session, _TABLE, [{"provider": provider, "window": _PACE}], conflict=["provider", "window"])
+    mine = sa.and_(_TABLE.c.provider == provider, _TABLE.c.window == _PACE)
+    locked = sa.select(_TABLE.c.free_at).where(mine).with_for_update()
+    free: datetime | None = session.connection().execute(locked).scalar_one()
+    first = max(now, free) if free is not None and free - now < _LONGEST_LINE else now
+    granted = (
+        min(wanted, max(0, int((now + pace.ahead - first) / pace.interval) + 1)) if first <= now + pace.ahead else 0
+    )
+    if granted:
+        after = first + pace.interval * granted
+        session.connection().execute(sa.update(_TABLE).where(mine).values(free_at=after))
+    return granted, first - now
 
 
 def give_back(session: Session, provider: str, budgets: Sequence[Allowance], count: int) -> None:

@@ -150,8 +150,8 @@ class MessageEvent(SQLModel, table=True):
 class ProviderCall(SQLModel, table=True):
     """One request to a provider with its frozen, ordered members; repeated only with the same key and bytes.
 
-    Its members are the attempts that name it, in order of `position`; `made` counts how often it was made. `closed`: one
-    of its members may no longer be written to, so that it is never made again.
+    Its members are the attempts that name it, in order of `position`; `made` counts how often it was made. `closed`:
+    one of its members may no longer be written to, so that it is never made again.
     """
 
     __tablename__ = "provider_call"

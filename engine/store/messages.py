@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +16,9 @@ from sqlmodel import Session
 
 from engine.domain.states import CLAIMABLE, may_go
 from engine.domain.words import OnDoubt, Reason, State
+from engine.store.lookups import Lookup
 from engine.store.message_tables import Message, MessageEvent
+from engine.store.upsert import append, change, is_sqlite
 
 TABLE: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
@@ -55,6 +56,8 @@ UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('claime
 """Spelled as in the partial indexes, so that both databases read the open messages and not the history."""
 
 COLUMNS = tuple(TABLE.c[name] for name in MessageRow._fields)
+_BY_ID = Lookup(sa.select(*COLUMNS), TABLE.c.id)
+_STANDING = Lookup(sa.select(TABLE.c.id, TABLE.c.state, TABLE.c.fence), TABLE.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +77,31 @@ class ForbiddenMove(Exception):
 
 def transition(session: Session, moves: Iterable[Move], *, now: datetime, actor: str) -> list[Move]:
     """Move messages, each only if it still stands where its row says; return the moves that were made."""
-    made = [move for move in moves if _moved(session, move)]
+    wanted = list(moves)
+    for move in wanted:
+        if not may_go(move.message.state, move.after):
+            row = move.message
+            raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {move.after}")
+    standing = _standing(session, [move.message.id for move in wanted])
+    made = [move for move in wanted if standing.get(move.message.id) == (move.message.state, move.message.fence)]
+    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for move in made:
+        values = {"id": move.message.id, "state": move.after, "reason": move.reason, "detail": move.detail}
+        by_columns.setdefault(tuple(move.values), []).append({**values, **move.values})
+    for rows in by_columns.values():
+        change(session, TABLE, rows)
     note_events(session, [_event(move, now, actor) for move in made])
     return made
 
 
-def _moved(session: Session, move: Move) -> bool:
-    row = move.message
-    if not may_go(row.state, move.after):
-        raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {move.after}")
-    values = {"state": move.after, "reason": move.reason, "detail": move.detail, **move.values}
-    given = {f"new_{name}": value for name, value in values.items()}
-    where = {"old_id": row.id, "old_state": row.state, "old_fence": row.fence}
-    return session.connection().execute(_fenced_update(tuple(values)), given | where).rowcount == 1
-
-
-@lru_cache(maxsize=64)
-def _fenced_update(names: tuple[str, ...]) -> sa.Update:
-    """Return the statement that writes these columns of one message; built once, it costs a third."""
-    old = {name: sa.bindparam(f"old_{name}", type_=TABLE.c[name].type) for name in ("id", "state", "fence")}
-    return (
-        sa.update(TABLE)
-        .where(*(TABLE.c[name] == value for name, value in old.items()))
-        .values({name: sa.bindparam(f"new_{name}", type_=TABLE.c[name].type) for name in names})
-    )
+def _standing(session: Session, ids: Sequence[int]) -> dict[int, tuple[State, int]]:
+    """Return where these messages stand, and keep them there until the transaction ends."""
+    if not ids:
+        return {}
+    if is_sqlite(session):  # its one writer is this transaction
+        return {number: (State(state), fence) for number, state, fence in _STANDING.rows(session, list(ids))}
+    locked = sa.select(TABLE.c.id, TABLE.c.state, TABLE.c.fence).where(TABLE.c.id.in_(ids)).order_by(TABLE.c.id)
+    return {row.id: (row.state, row.fence) for row in session.connection().execute(locked.with_for_update())}
 
 
 def _event(move: Move, now: datetime, actor: str) -> dict[str, object]:
@@ -116,8 +120,7 @@ def _event(move: Move, now: datetime, actor: str) -> dict[str, object]:
 
 def note_events(session: Session, events: Sequence[Mapping[str, object]]) -> None:
     """Append rows to the messages' history."""
-    if events:
-        session.connection().execute(sa.insert(_EVENTS), list(events))
+    append(session, _EVENTS, events)
 
 
 def move_all(
@@ -164,12 +167,20 @@ def find(session: Session, condition: sa.ColumnElement[bool], limit: int | None 
 
 def by_ids(session: Session, ids: Iterable[int]) -> list[MessageRow]:
     """Return these messages in the order in which they are sent."""
-    return find(session, TABLE.c.id.in_(list(ids)))
+    found = [MessageRow._make(row) for row in _BY_ID.rows(session, list(ids))]
+    return sorted(found, key=lambda row: (row.send_after, row.id))
 
 
 def under_way(session: Session, states: Iterable[State], limit: int | None = None) -> list[MessageRow]:
     """Return the messages in these of the states `claimed`, `sending`, `in_doubt` and `held`."""
     return find(session, sa.and_(UNDER_WAY, TABLE.c.state.in_(list(states))), limit)
+
+
+def in_hand(session: Session, now: datetime, *, lease: bool, limit: int) -> list[MessageRow]:
+    """Return the messages in a sender's hand; with `lease` only those whose lease is over."""
+    taken = sa.and_(UNDER_WAY, TABLE.c.state.in_([State.CLAIMED, State.SENDING]))
+    over = sa.or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until < now)
+    return find(session, sa.and_(taken, over) if lease else taken, limit)
 
 
 def overdue(session: Session, now: datetime, limit: int) -> list[MessageRow]:

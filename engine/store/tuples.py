@@ -92,10 +92,10 @@ def _bound(compiled: Any, name: str) -> Any:
 
 @lru_cache(maxsize=128)
 def insert(table: sa.Table, names: tuple[str, ...], conflict: tuple[str, ...]) -> Prepared:
-    """Return the INSERT of these columns that leaves rows alone which are there already."""
+    """Return the INSERT of these columns; with `conflict` it leaves rows alone which are there already."""
     values = {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
-    statement = sqlite.insert(table).values(values).on_conflict_do_nothing(index_elements=list(conflict))
-    return Prepared(statement, {})
+    statement = sqlite.insert(table).values(values)
+    return Prepared(statement.on_conflict_do_nothing(index_elements=list(conflict)) if conflict else statement, {})
 
 
 @lru_cache(maxsize=128)

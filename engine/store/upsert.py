@@ -46,6 +46,20 @@ def insert_new(
     return sum(_execute_many(session, statement, part) for part in chunks(rows))
 
 
+def append(session: Session, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows of a kind that nothing can conflict with; every row names the same columns."""
+    if not rows:
+        return
+    if is_sqlite(session):
+        whole = tuples.with_defaults(table, rows)
+        prepared = tuples.insert(table, tuple(whole[0]), ())
+        for part in chunks(whole):
+            prepared.run(session, part)
+        return
+    for part in chunks(rows):
+        session.connection().execute(sa.insert(table), [dict(row) for row in part])
+
+
 def put(
     session: Session,
     table: sa.Table,

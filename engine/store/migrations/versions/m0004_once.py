@@ -23,6 +23,8 @@ def upgrade() -> None:
     op.add_column("message", sa.Column("check_at", UTCDateTime(), nullable=True))
     op.add_column("message", sa.Column("look_ups", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("budget", sa.Column("free_at", UTCDateTime(), nullable=True))
+    op.add_column("consent_event", sa.Column("after_attempt", sa.Integer(), nullable=True))
+    op.add_column("suppression", sa.Column("after_attempt", sa.Integer(), nullable=True))
     op.add_column("installation", sa.Column("place", sa.String(), nullable=False, server_default=""))
     op.add_column("installation", sa.Column("adopted", sa.String(), nullable=False, server_default=""))
     op.add_column("installation", sa.Column("lost_until", UTCDateTime(), nullable=True))

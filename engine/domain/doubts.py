@@ -1,0 +1,79 @@
+"""What to do about a mail that may have been accepted: repeat the identical call, look it up, wait, or say "unknown".
+
+Pure rules. A repeat is allowed only with the call's own key, inside the key's life, and while every mail of the call
+is still in doubt and may still go. A look-up counts only after the settle time, and only two "no" in a row are
+believed: an index lags. What cannot be found out follows the campaign's `on_doubt`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+FIRST_REPEAT = timedelta(seconds=5)
+LONGEST_REPEAT = timedelta(minutes=2)
+LOOK_UPS_BELIEVED = 2
+GIVES_UP = timedelta(hours=48)
+"""How long after its last call a mail is looked up that brings no usable answer."""
+
+
+class Way(StrEnum):
+    """How a doubt goes on."""
+
+    REPEAT = "repeat"
+    LOOK_UP = "look_up"
+    WAIT = "wait"
+    AGAIN = "again"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One mail in doubt and its call: when that was first and last made, how often, and how many look-ups said no.
+
+    `replays` and `settles` are what the provider offers (see its `Recovery`); `whole` says that every mail of the call
+    is in doubt and may still be written to; `resend` is the campaign's `on_doubt`.
+    """
+
+    first_at: datetime
+    last_at: datetime
+    made: int
+    look_ups: int
+    replays: timedelta | None
+    settles: timedelta | None
+    whole: bool
+    resend: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do now, or until when to wait."""
+
+    way: Way
+    at: datetime
+
+
+def next_step(doubt: Doubt, now: datetime) -> Step:
+    """Return what to do about a doubt at `now`."""
+    if doubt.whole and doubt.replays is not None and now < doubt.first_at + doubt.replays:
+        return _when(Way.REPEAT, doubt.last_at + _pause(doubt.made), now)
+    if doubt.settles is not None and doubt.look_ups >= LOOK_UPS_BELIEVED:
+        return Step(Way.AGAIN, now)
+    if doubt.settles is not None and now < doubt.last_at + max(GIVES_UP, doubt.settles * (LOOK_UPS_BELIEVED + 1)):
+        return _when(Way.LOOK_UP, doubt.last_at + doubt.settles * (doubt.look_ups + 1), now)
+    return Step(Way.AGAIN if doubt.resend else Way.UNKNOWN, now)
+
+
+def after_silence(doubt: Doubt, now: datetime) -> datetime:
+    """Return when to look a mail up again after a look-up that brought no usable answer."""
+    return now + max((doubt.settles or FIRST_REPEAT) / 4, FIRST_REPEAT)
+
+
+def _when(way: Way, at: datetime, now: datetime) -> Step:
+    return Step(way, now) if now >= at else Step(Way.WAIT, at)
+
+
+def _pause(made: int) -> timedelta:
+    doubled: timedelta = FIRST_REPEAT * (1 << min(max(made, 1) - 1, 10))
+    return min(doubled, LONGEST_REPEAT)

@@ -1,0 +1,98 @@
+"""Step 6, the calls: as many at once as the provider has senders, each begun within a second of its release.
+
+No transaction is open here and nothing is decided: what came of a call is a value that the record writes down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Event
+from types import TracebackType
+
+import structlog
+
+from engine.clock import stopwatch
+from engine.domain.words import Call, InDoubt, Result
+from engine.providers.contract import Provider
+from engine.steps.releasing import Outgoing
+
+LONGEST_GAP = 1.0
+"""Seconds from a committed release, or from a call's turn, within which the call must begin."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A call that has ended: one result per mail; None where it began too late after its release to be made."""
+
+    outgoing: Outgoing
+    results: Sequence[Result] | None
+
+
+class Flight:
+    """The calls under way, and those that have ended and wait to be recorded."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._pool = ThreadPoolExecutor(provider.senders, "sender")
+        self._ended: SimpleQueue[Landed | BaseException] = SimpleQueue()
+        self._turns = Event()  # never set: senders wait on it for their turn
+        self.under_way = 0
+
+    def __enter__(self) -> Flight:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def free(self) -> int:
+        """Return how many more calls may begin now."""
+        return self._provider.senders - self.under_way
+
+    def launch(self, calls: Sequence[Outgoing], at: float) -> None:
+        """Begin these calls; `at` is when their release was committed, on the stopwatch."""
+        self.under_way += len(calls)
+        for outgoing in calls:
+            self._pool.submit(self._call, outgoing, at)
+
+    def landed(self, wait: float) -> list[Landed]:
+        """Return the calls that have ended; with none yet, wait up to so many seconds for the first."""
+        found: list[Landed] = []
+        try:
+            ended = self._ended.get(timeout=wait) if wait > 0 else self._ended.get_nowait()
+            while True:
+                self.under_way -= 1
+                if isinstance(ended, BaseException):
+                    raise ended
+                found.append(ended)
+                ended = self._ended.get_nowait()
+        except Empty:
+            return found
+
+    def _call(self, outgoing: Outgoing, at: float) -> None:
+        try:
+            turn = at + outgoing.wait
+            if (early := turn - stopwatch()) > 0:
+                self._turns.wait(early)
+            too_late = stopwatch() - turn > LONGEST_GAP
+            self._ended.put(Landed(outgoing, None if too_late else self._made(outgoing)))
+        except BaseException as error:  # noqa: BLE001  (raised again where the results are read)
+            self._ended.put(error)
+
+    def _made(self, outgoing: Outgoing) -> Sequence[Result]:
+        emails = tuple(mail.email for mail in outgoing.mails)
+        try:
+            results = self._provider.send(Call(outgoing.key, emails))
+        except Exception as error:
+            log.exception("provider failed", provider=self._provider.name)
+            return [InDoubt(f"{type(error).__name__}: {error}") for _ in emails]
+        if len(results) != len(emails):
+            return [InDoubt(f"{len(results)} results for {len(emails)} mails") for _ in emails]
+        return results

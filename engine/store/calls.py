@@ -1,0 +1,143 @@
+"""Calls to a provider with their frozen, ordered members: written before they are made, repeated only as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from engine.domain.words import State
+from engine.store.lookups import Lookup
+from engine.store.message_tables import Attempt, ProviderCall
+from engine.store.messages import COLUMNS, UNDER_WAY, MessageRow
+from engine.store.messages import TABLE as MESSAGES
+from engine.store.upsert import append
+
+_CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
+_ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
+_BY_KEY = Lookup(sa.select(_CALLS.c.key, _CALLS.c.id), _CALLS.c.key)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call as it stands in the store; `members` counts its mails."""
+
+    id: int
+    provider: str
+    key: str
+    members: int
+    first_at: datetime
+    last_at: datetime
+    made: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A message in doubt with the call that left it so: None where it was released by an older version."""
+
+    row: MessageRow
+    provider: str
+    look_ups: int
+    position: int
+    last_at: datetime
+    call: CallRow | None
+
+
+def begin(session: Session, provider: str, keys: Mapping[str, Sequence[str]], now: datetime) -> dict[str, int]:
+    """Write down calls that are about to be made for the first time, each key with its members' digests.
+
+    Return the calls' numbers by key.
+    """
+    rows = [
+        {
+            "provider": provider,
+            "key": key,
+            "members": len(digests),
+            "sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
+            "first_at": now,
+            "last_at": now,
+        }
+        for key, digests in keys.items()
+    ]
+    append(session, _CALLS, rows)
+    return dict(_BY_KEY.rows(session, list(keys)))
+
+
+def repeat(session: Session, call: CallRow, now: datetime) -> None:
+    """Write down that the identical call is about to be made again."""
+    again = {"last_at": now, "made": _CALLS.c.made + 1}
+    session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(again))
+
+
+def forbid_repeat(session: Session, call: CallRow) -> None:
+    """Never make this call again: one of its members may no longer be written to."""
+    session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(closed=True))
+
+
+def doubted(session: Session, now: datetime, limit: int) -> list[Doubted]:
+    """Return messages in doubt that are to be looked at now, with their last call, whole calls together."""
+    due = sa.or_(MESSAGES.c.check_at.is_(None), MESSAGES.c.check_at <= now)
+    return _doubted(session, sa.and_(UNDER_WAY, MESSAGES.c.state == State.IN_DOUBT, due), limit)
+
+
+def members(session: Session, calls: Iterable[int]) -> dict[int, list[Doubted]]:
+    """Return, by call, the members that are still in doubt about it, in their frozen order."""
+    found: dict[int, list[Doubted]] = {}
+    mine = sa.and_(MESSAGES.c.state == State.IN_DOUBT, _ATTEMPTS.c.call_id.in_(sorted(calls)))
+    for one in _doubted(session, mine, None):
+        if one.call is not None:
+            found.setdefault(one.call.id, []).append(one)
+    return found
+
+
+def _doubted(session: Session, condition: sa.ColumnElement[bool], limit: int | None) -> list[Doubted]:
+    """Read through each message's last attempt: the one it was released with."""
+    mine = (MESSAGES.c.provider, MESSAGES.c.look_ups, _ATTEMPTS.c.position, _ATTEMPTS.c.started_at)
+    call = tuple(_CALLS.c[name] for name in CallRow.__slots__)
+    statement = (
+        sa.select(*COLUMNS, *mine, *call)
+        .select_from(MESSAGES)
+        .join(_ATTEMPTS, sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence))
+        .outerjoin(_CALLS, _CALLS.c.id == _ATTEMPTS.c.call_id)
+        .where(condition)
+        .order_by(_ATTEMPTS.c.call_id, _ATTEMPTS.c.position, MESSAGES.c.id)
+        .limit(limit)
+    )
+    width = len(COLUMNS)
+    return [_one(tuple(row), width) for row in session.connection().execute(statement)]
+
+
+def _one(row: tuple[object, ...], width: int) -> Doubted:
+    provider, look_ups, position, started_at, *call = row[width:]
+    return Doubted(
+        MessageRow._make(row[:width]),
+        provider,  # type: ignore[arg-type]
+        look_ups,  # type: ignore[arg-type]
+        position,  # type: ignore[arg-type]
+        started_at,  # type: ignore[arg-type]
+        CallRow(*call) if call[0] is not None else None,  # type: ignore[arg-type]
+    )
+
+
+def put_off(session: Session, doubts: Sequence[Doubted], until: datetime) -> None:
+    """Look at these doubts again at `until`."""
+    _note(session, doubts, {"check_at": until})
+
+
+def note_absent(session: Session, doubts: Sequence[Doubted], until: datetime) -> None:
+    """Count a look-up that was answered with "no"; another one that came in between is not counted twice."""
+    _note(session, doubts, {"check_at": until, "look_ups": MESSAGES.c.look_ups + 1})
+
+
+def _note(session: Session, doubts: Sequence[Doubted], values: dict[str, object]) -> None:
+    by_look_ups: dict[int, list[int]] = {}
+    for one in doubts:
+        by_look_ups.setdefault(one.look_ups, []).append(one.row.id)
+    for look_ups, ids in by_look_ups.items():
+        same = (MESSAGES.c.id.in_(ids), MESSAGES.c.state == State.IN_DOUBT, MESSAGES.c.look_ups == look_ups)
+        session.connection().execute(sa.update(MESSAGES).where(*same).values(values))
