@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,8 @@ from sqlmodel import Session
 
 from engine.domain.permission import Block, ConsentFact, ConsentState, Contract, PermissionFacts
 from engine.keys import Keyring
-from engine.store import addresses, suppressions
+from engine.store import addresses, order, suppressions
+from engine.store.lookups import Lookup
 from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, ServiceItem
 from engine.store.upsert import chunks, insert_new
 
@@ -28,9 +30,6 @@ _KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _ITEM: sa.Table = ServiceItem.__table__  # type: ignore[attr-defined]
-
-_MANY = 5000
-"""Values in one IN list: both databases take more, and a shared mailbox can belong to thousands of customers."""
 
 _NEGATIVE = frozenset({ConsentState.WITHDRAWN, ConsentState.OBJECTED})
 
@@ -94,6 +93,7 @@ class ConsentEntry:
 def append(session: Session, events: Sequence[NewConsent], now: datetime, actor: str) -> int:
     """Add the events that are not there yet; return how many. Locks every address they can have a say in."""
     addresses.lock(session, touching(session, {event.address_id for event in events}))
+    latest = order.last_attempt(session)
     rows = [
         {
             "fingerprint": event.fingerprint,
@@ -109,6 +109,7 @@ def append(session: Session, events: Sequence[NewConsent], now: datetime, actor:
             "proof": event.proof,
             "proven": event.proven,
             "actor": actor,
+            "after_attempt": latest,
         }
         for event in events
     ]
@@ -120,9 +121,7 @@ def after_all_said(session: Session, address_ids: Collection[int], now: datetime
 
     A clock that was set back must not let an older "yes" outlive a "no".
     """
-    latest = _select_in(session, [_EVENT.c.address_id, _EVENT.c.at], address_ids)
-    instants: list[datetime] = [row.at for row in latest]
-    return max([now, *instants])
+    return max([now, *(at for _, _, _, at, *_ in _EVENTS.rows(session, sorted(address_ids)))])
 
 
 def touching(session: Session, address_ids: Collection[int]) -> set[int]:
@@ -175,39 +174,42 @@ def _read_group(session: Session, keyring: Keyring, rows: Sequence[Subject], now
     known = _addresses_of(session, customers)
     neighbours = _neighbours(session, mailboxes)
     involved = mailboxes.union(*known.values(), *neighbours.values())
-    forms = list(_select_in(session, [_ADDRESS.c[n] for n in ("id", "exact", "canonical", "email")], involved))
-    marks = {row.id: suppressions.address_marks(keyring, row.exact, row.canonical) for row in forms}
-    people = _select_in(session, [_CUSTOMER.c.id, _CUSTOMER.c.uid], customers)
-    persons = {row.id: suppressions.person_marks(keyring, row.uid) for row in people}
+    forms = list(_FORMS.rows(session, sorted(involved)))
+    marks = {number: suppressions.address_marks(keyring, exact, canonical) for number, exact, canonical, _ in forms}
+    people = _UIDS.rows(session, sorted(customers))
+    persons = {number: suppressions.person_marks(keyring, uid) for number, uid in people}
     said = suppressions.blocks(session, {mark for each in (*marks.values(), *persons.values()) for mark in each})
+    items = {item for _, _, item in rows if item is not None}
     return _Group(
         known=known,
         neighbours=neighbours,
-        emails={row.id: row.email for row in forms},
+        emails={number: email for number, _, _, email in forms},
         events=_events(session, involved, now),
         blocks=_under(marks, said),
         personal=_under(persons, said),
-        contracts=_contracts(session, {item for _, _, item in rows if item is not None}),
+        contracts=_contracts(session, items) if items else {},
     )
 
 
 def _under(marks: Mapping[int, Iterable[str]], said: Mapping[str, list[Block]]) -> dict[int, list[Block]]:
     """Return the blocks found under each row's hashes; most rows have none."""
+    if not said:
+        return {}
     found = {number: list(dict.fromkeys(b for m in each for b in said.get(m, ()))) for number, each in marks.items()}
     return {number: blocks for number, blocks in found.items() if blocks}
 
 
 def _facts_of(row: Subject, group: _Group, *, keys_hold: bool) -> PermissionFacts:
     customer, address, item = row
-    others = group.known.get(customer, set()) | group.neighbours.get(address or 0, set())
-    others.discard(address or 0)
-    blocks = [*group.personal.get(customer, ()), *group.blocks.get(address or 0, ())]
-    events = list(group.events.get(address or 0, ()))
-    for other in others:
-        blocks += [block for block in group.blocks.get(other, ()) if suppressions.is_personal(block)]
-        events += [_elsewhere(event) for event in group.events.get(other, ()) if event.state in _NEGATIVE]
+    mailbox = address or 0
+    blocks = [*group.personal.get(customer, ()), *group.blocks.get(mailbox, ())]
+    events = list(group.events.get(mailbox, ()))
+    for other in group.known.get(customer, _NONE) | group.neighbours.get(mailbox, _NONE):
+        if other != mailbox:
+            blocks += [block for block in group.blocks.get(other, ()) if suppressions.is_personal(block)]
+            events += [_elsewhere(event) for event in group.events.get(other, ()) if event.state in _NEGATIVE]
     return PermissionFacts(
-        email=group.emails.get(address or 0),
+        email=group.emails.get(mailbox),
         keys_hold=keys_hold,
         blocks=tuple(blocks),
         events=tuple(events),
@@ -215,56 +217,66 @@ def _facts_of(row: Subject, group: _Group, *, keys_hold: bool) -> PermissionFact
     )
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 def _elsewhere(event: ConsentFact) -> ConsentFact:
     return ConsentFact(event.id, event.state, event.at, event.kinds, own=False)
 
 
+def _columns(table: sa.Table, *names: str) -> list[sa.Column[Any]]:
+    return [table.c[name] for name in names]
+
+
+_SAID = _columns(_EVENT, "address_id", "id", "state", "at", "kinds", "wording", "proven")
+_HERE, _THERE = _KNOWN.alias("here"), _KNOWN.alias("there")
+_EVENTS = Lookup(sa.select(*_SAID), _EVENT.c.address_id)
+_FORMS = Lookup(sa.select(*_columns(_ADDRESS, "id", "exact", "canonical", "email")), _ADDRESS.c.id)
+_UIDS = Lookup(sa.select(_CUSTOMER.c.id, _CUSTOMER.c.uid), _CUSTOMER.c.id)
+_MAILBOXES = Lookup(sa.select(_KNOWN.c.customer_id, _KNOWN.c.address_id), _KNOWN.c.customer_id)
+_OTHERS = Lookup(
+    sa.select(_HERE.c.address_id, _THERE.c.address_id.label("other"))
+    .join(_THERE, _HERE.c.customer_id == _THERE.c.customer_id)
+    .where(_THERE.c.address_id != _HERE.c.address_id),
+    _HERE.c.address_id,
+)
+_BEHIND = Lookup(
+    sa.select(*_columns(_ITEM, "id", "customer_id", "contract_ref", "contract_from", "contract_until")), _ITEM.c.id
+)
+
+
 def _addresses_of(session: Session, customers: Collection[int]) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
-    for row in _select_in(session, [_KNOWN.c.customer_id, _KNOWN.c.address_id], customers):
-        found[row.customer_id].add(row.address_id)
-    return found
+    return _together(_MAILBOXES.rows(session, sorted(customers)))
 
 
 def _neighbours(session: Session, mailboxes: Collection[int]) -> dict[int, set[int]]:
     """Return, for each mailbox, every other address of anybody who has been at it."""
-    here, there = _KNOWN.alias("here"), _KNOWN.alias("there")
+    return _together(_OTHERS.rows(session, sorted(mailboxes)))
+
+
+def _together(pairs: Iterable[tuple[Any, ...]]) -> dict[int, set[int]]:
     found: dict[int, set[int]] = defaultdict(set)
-    for part in chunks(sorted(mailboxes), _MANY):
-        query = (
-            sa.select(here.c.address_id, there.c.address_id.label("other"))
-            .join(there, here.c.customer_id == there.c.customer_id)
-            .where(here.c.address_id.in_(part), there.c.address_id != here.c.address_id)
-        )
-        for row in session.connection().execute(query):
-            found[row.address_id].add(row.other)
+    for one, other in pairs:
+        found[one].add(other)
     return found
 
 
 def _events(session: Session, involved: Collection[int], now: datetime | None) -> dict[int, list[ConsentFact]]:
-    columns = [_EVENT.c[name] for name in ("address_id", "id", "state", "at", "kinds", "wording", "proven")]
     found: dict[int, list[ConsentFact]] = defaultdict(list)
-    for row in _select_in(session, columns, involved):
-        if now is None or row.at <= now:
-            fact = ConsentFact(row.id, row.state, row.at, _kinds(row.kinds), row.wording, row.proven)
-            found[row.address_id].append(fact)
+    for address, number, state, at, kinds, wording, proven in _EVENTS.rows(session, sorted(involved)):
+        if now is None or at <= now:
+            found[address].append(ConsentFact(number, state, at, _kinds(kinds), wording, proven))
     return found
 
 
 def _contracts(session: Session, items: Collection[int]) -> dict[tuple[int, int], Contract]:
-    names = ("id", "customer_id", "contract_ref", "contract_from", "contract_until")
     return {
-        (row.customer_id, row.id): Contract(row.contract_ref, row.contract_from, row.contract_until)
-        for row in _select_in(session, [_ITEM.c[name] for name in names], items)
+        (customer, number): Contract(ref, first, last)
+        for number, customer, ref, first, last in _BEHIND.rows(session, sorted(items))
     }
 
 
-def _select_in(session: Session, columns: Sequence[sa.Column[Any]], values: Collection[int]) -> Iterator[sa.Row[Any]]:
-    """Select the columns where the first of them is one of the values."""
-    for part in chunks(sorted(values), _MANY):
-        yield from session.connection().execute(sa.select(*columns).where(columns[0].in_(part)))
-
-
+@lru_cache(maxsize=1024)
 def _kinds(cell: str) -> frozenset[str]:
     return frozenset(kind for kind in cell.split(";") if kind)
 

@@ -18,7 +18,7 @@ from engine.domain import addresses as forms
 from engine.domain.permission import EVERYTHING, Block
 from engine.domain.words import Reason
 from engine.keys import Keyring
-from engine.store import installation
+from engine.store import installation, order
 from engine.store.tables import Address, Suppression
 from engine.store.upsert import chunks, insert_new
 
@@ -90,6 +90,7 @@ def person_marks(keyring: Keyring, uid: str) -> tuple[str, ...]:
 def add(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]:
     """Keep each "no" that is not kept yet; return those that are new."""
     fresh = unknown(session, new)
+    latest = order.last_attempt(session) if fresh else 0
     rows = [
         {
             "exact_hash": one.hashes.exact,
@@ -99,6 +100,7 @@ def add(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]
             "at": one.at,
             "source": one.source,
             "address_id": one.address_id,
+            "after_attempt": latest,
         }
         for one in fresh
     ]

@@ -157,7 +157,10 @@ class Visit(SQLModel, table=True):
 
 
 class ConsentEvent(SQLModel, table=True):
-    """Something that happened to an address's permission. Append-only: the database refuses changes."""
+    """Something that happened to an address's permission. Append-only: the database refuses changes.
+
+    `after_attempt` is the last attempt there was: which releases came before it and which after, whatever clocks say.
+    """
 
     __tablename__ = "consent_event"
     __table_args__ = (sa.Index("ix_consent_event_address", "address_id", "at"),)
@@ -175,10 +178,14 @@ class ConsentEvent(SQLModel, table=True):
     proof: str = ""
     proven: bool = False
     actor: str = ""
+    after_attempt: int | None = None
 
 
 class Suppression(SQLModel, table=True):
-    """An address we must not write to, as keyed hashes that outlive the address itself."""
+    """An address we must not write to, as keyed hashes that outlive the address itself.
+
+    `after_attempt` as in ConsentEvent.
+    """
 
     __table_args__ = (
         sa.UniqueConstraint("exact_hash", "reason", "scope", "at"),
@@ -193,6 +200,7 @@ class Suppression(SQLModel, table=True):
     source: str = ""
     address_id: int | None = Field(default=None, foreign_key="address.id")
     removed_at: datetime | None = None
+    after_attempt: int | None = None
 
 
 class ImportRun(SQLModel, table=True):
