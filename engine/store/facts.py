@@ -6,7 +6,7 @@ Plain rows, nothing decided: the steps turn them into the gates' facts and into 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from engine.domain.permission import ConsentState
 from engine.domain.states import MAY_HAVE_LEFT, OPEN
+from engine.store.lookups import Lookup
 from engine.store.message_tables import Attempt, Enrolment
 from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
 from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Purchase, ServiceItem, Visit
@@ -78,9 +79,17 @@ class Known:
     overtaken: frozenset[int] = frozenset()
 
 
-def load(session: Session, rows: Sequence[MessageRow], now: datetime, today: date, *, rehearsal: bool) -> Known:
-    """Read what gates and rendering need to know of these messages."""
-    people = _people(session, [row.id for row in rows])
+def load(
+    session: Session,
+    rows: Sequence[MessageRow],
+    now: datetime,
+    today: date,
+    *,
+    rehearsal: bool,
+    people: dict[int, Person] | None = None,
+) -> Known:
+    """Read what gates and rendering need to know of these messages; `people` where it is known whom they are for."""
+    people = people_of(session, rows) if people is None else people
     items = {person.service_item_id for person in people.values() if person.service_item_id}
     purchases = {person.purchase_id for person in people.values() if person.purchase_id}
     visits = sa.select(_VISIT).where(_VISIT.c.service_item_id.in_(sorted(items))).order_by(_VISIT.c.done_on)
@@ -94,7 +103,7 @@ def load(session: Session, rows: Sequence[MessageRow], now: datetime, today: dat
     )
 
 
-def _people(session: Session, messages: Sequence[int]) -> dict[int, Person]:
+def _asking_for_people() -> Lookup:
     own = {"message": TABLE.c.id, "enrolled_at": _ENROLMENT.c.created_at, "email": _ADDRESS.c.email}
     of_enrolment = {name: _ENROLMENT.c[name] for name in ("occasion", "purchase_id", "service_item_id")}
     columns = own | of_enrolment
@@ -104,9 +113,16 @@ def _people(session: Session, messages: Sequence[int]) -> dict[int, Person]:
         .join(_ENROLMENT, _ENROLMENT.c.id == TABLE.c.enrolment_id)
         .join(_CUSTOMER, _CUSTOMER.c.id == TABLE.c.customer_id)
         .outerjoin(_ADDRESS, _ADDRESS.c.id == _CUSTOMER.c.address_id)
-        .where(TABLE.c.id.in_(messages))
     )
-    return {row.message: Person._make(row) for row in session.connection().execute(statement)}
+    return Lookup(statement, TABLE.c.id)
+
+
+_PEOPLE = _asking_for_people()
+
+
+def people_of(session: Session, rows: Sequence[MessageRow]) -> dict[int, Person]:
+    """Return whom each of these messages is for, by message."""
+    return {row[0]: Person._make(row) for row in _PEOPLE.rows(session, [row.id for row in rows])}
 
 
 def _by_id(session: Session, table: sa.Table, ids: Collection[int]) -> dict[int, Row]:
@@ -115,43 +131,51 @@ def _by_id(session: Session, table: sa.Table, ids: Collection[int]) -> dict[int,
     return {row.id: row for row in session.connection().execute(sa.select(table).where(table.c.id.in_(sorted(ids))))}
 
 
-def _written(session: Session, addresses: Iterable[int | None], *, rehearsal: bool) -> dict[int, list[Written]]:
-    """Return what each address was written: a rehearsal counts only for rehearsals."""
+def _asking_what_was_written() -> Lookup:
     last_call = sa.select(sa.func.max(_ATTEMPT.c.started_at)).where(_ATTEMPT.c.message == TABLE.c.id).scalar_subquery()
     at = sa.func.coalesce(TABLE.c.sent_at, last_call, TABLE.c.first_call_at)
     statement = sa.select(TABLE.c.address_id, TABLE.c.id, TABLE.c.campaign, TABLE.c.kind, at).where(
-        TABLE.c.address_id.in_(sorted(number for number in set(addresses) if number is not None)),
         TABLE.c.state.in_(sorted(MAY_HAVE_LEFT)),
-        TABLE.c.rehearsal == rehearsal,
+        TABLE.c.rehearsal == sa.bindparam("rehearsal", required=False, type_=sa.Boolean),
         at.is_not(None),
     )
+    return Lookup(statement, TABLE.c.address_id)
+
+
+_WRITTEN = _asking_what_was_written()
+
+
+def _written(session: Session, addresses: Iterable[int | None], *, rehearsal: bool) -> dict[int, list[Written]]:
+    """Return what each address was written: a rehearsal counts only for rehearsals."""
     found: dict[int, list[Written]] = defaultdict(list)
-    for address, *mail in session.connection().execute(statement):
+    wanted = sorted(number for number in set(addresses) if number is not None)
+    for address, *mail in _WRITTEN.rows(session, wanted, rehearsal=rehearsal):
         found[address].append(Written(*mail))
     return found
 
 
-def _overtaken(session: Session, messages: Sequence[int], now: datetime, today: date) -> frozenset[int]:
-    """Return the messages of which a later step of the same occasion is due or gone already."""
+def _asking_who_is_overtaken() -> Lookup:
     later = TABLE.alias("later")
+    due = later.c.send_after <= sa.bindparam("now", required=False, type_=TABLE.c.send_after.type)
+    past = later.c.due < sa.bindparam("today", required=False, type_=TABLE.c.due.type)
     statement = (
         sa.select(TABLE.c.id)
         .join(later, sa.and_(later.c.enrolment_id == TABLE.c.enrolment_id, later.c.step_index > TABLE.c.step_index))
-        .where(
-            TABLE.c.id.in_(messages),
-            later.c.state.in_(sorted(_OVERTAKES)),
-            sa.or_(later.c.send_after <= now, later.c.due < today),
-        )
+        .where(later.c.state.in_(sorted(_OVERTAKES)), sa.or_(due, past))
     )
-    return frozenset(session.connection().execute(statement).scalars())
+    return Lookup(statement, TABLE.c.id)
 
 
-def siblings(session: Session, rows: Sequence[MessageRow], now: datetime) -> list[MessageRow]:
-    """Return the other due messages of the same campaigns to the same addresses, that nobody has claimed."""
-    people = _people(session, [row.id for row in rows]).values()
-    mailboxes = {person.address_id for person in people if person.address_id is not None}
-    if not mailboxes:
-        return []
+_OVERTAKEN = _asking_who_is_overtaken()
+
+
+def _overtaken(session: Session, messages: Sequence[int], now: datetime, today: date) -> frozenset[int]:
+    """Return the messages of which a later step of the same occasion is due or gone already."""
+    return frozenset(row[0] for row in _OVERTAKEN.rows(session, messages, now=now, today=today))
+
+
+def _asking_for_siblings() -> Lookup:
+    now = sa.bindparam("now", required=False, type_=TABLE.c.send_after.type)
     statement = (
         sa.select(*COLUMNS)
         .join(_CUSTOMER, _CUSTOMER.c.id == TABLE.c.customer_id)
@@ -159,14 +183,27 @@ def siblings(session: Session, rows: Sequence[MessageRow], now: datetime) -> lis
             WAITING,
             TABLE.c.send_after <= now,
             TABLE.c.expires_at > now,
-            _CUSTOMER.c.address_id.in_(sorted(mailboxes)),
-            TABLE.c.campaign.in_({row.campaign for row in rows}),
-            TABLE.c.rehearsal == rows[0].rehearsal,
-            TABLE.c.id.not_in([row.id for row in rows]),
+            TABLE.c.rehearsal == sa.bindparam("rehearsal", required=False, type_=sa.Boolean),
         )
-        .order_by(TABLE.c.send_after, TABLE.c.id)
     )
-    return [MessageRow(*found) for found in session.connection().execute(statement)]
+    return Lookup(statement, _CUSTOMER.c.address_id)
+
+
+_SIBLINGS = _asking_for_siblings()
+
+
+def siblings(
+    session: Session, rows: Sequence[MessageRow], now: datetime, people: Mapping[int, Person] | None = None
+) -> list[MessageRow]:
+    """Return the other due messages of the same campaigns to the same addresses, that nobody has claimed."""
+    known = people_of(session, rows) if people is None else people
+    mailboxes = {person.address_id for person in known.values() if person.address_id is not None}
+    if not mailboxes:
+        return []
+    own, campaigns = {row.id for row in rows}, {row.campaign for row in rows}
+    found = map(MessageRow._make, _SIBLINGS.rows(session, sorted(mailboxes), now=now, rehearsal=rows[0].rehearsal))
+    others = (row for row in found if row.id not in own and row.campaign in campaigns)
+    return sorted(others, key=lambda row: (row.send_after, row.id))
 
 
 @dataclass(frozen=True, slots=True)

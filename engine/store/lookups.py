@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlmodel import Session
 
 from engine.store import tuples
@@ -19,23 +19,22 @@ _VALUES = "wanted_values"
 
 
 class Lookup:
-    """A SELECT of the rows in which a column holds one of many values."""
+    """A SELECT of the rows in which a column holds one of many values; it may have parameters of its own."""
 
     def __init__(self, query: sa.Select[Any], column: sa.ColumnElement[Any]) -> None:
-        one_of = sa.func.json_each(sa.bindparam(_VALUES, type_=sa.String)).table_valued("value")
+        one_of = sa.func.json_each(sa.bindparam(_VALUES, required=False, type_=sa.String)).table_valued("value")
         any_of = sa.func.any(sa.bindparam(_VALUES, type_=postgresql.ARRAY(column.type)))
         self._postgres = query.where(column == any_of)
-        chosen = query.where(column.in_(sa.select(one_of.c.value)))
-        self._sqlite = str(chosen.compile(dialect=sqlite.dialect()))
+        self._sqlite = tuples.Parametrised(query.where(column.in_(sa.select(one_of.c.value))))
         self._decoders = tuples.decoders(query)
 
-    def rows(self, session: Session, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows found for these values."""
+    def rows(self, session: Session, values: Sequence[object], **given: object) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows found for these values, and what the query's own parameters are given."""
         for start in range(0, len(values), CHUNK):
-            yield from self._found(session, list(values[start : start + CHUNK]))
+            yield from self._found(session, list(values[start : start + CHUNK]), given)
 
-    def _found(self, session: Session, values: list[object]) -> tuples.Rows:
+    def _found(self, session: Session, values: list[object], given: dict[str, object]) -> tuples.Rows:
         if tuples.DRIVER not in session.info:
-            return session.connection().execute(self._postgres, {_VALUES: values}).all()
-        found = tuples.driver(session).execute(self._sqlite, (json.dumps(values),)).fetchall()
+            return session.connection().execute(self._postgres, given | {_VALUES: values}).all()
+        found = self._sqlite.ask(session, given | {_VALUES: json.dumps(values)})
         return tuples.decoded(found, self._decoders)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -19,6 +20,7 @@ from engine.domain.permission import EVERYTHING, Block
 from engine.domain.words import Reason
 from engine.keys import Keyring
 from engine.store import installation, order
+from engine.store.lookups import Lookup
 from engine.store.tables import Address, Suppression
 from engine.store.upsert import chunks, insert_new
 
@@ -121,13 +123,19 @@ def unknown(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppress
 def blocks(session: Session, marks: Collection[str]) -> dict[str, list[Block]]:
     """Return what stands against each of these hashes."""
     found: dict[str, list[Block]] = defaultdict(list)
-    columns = (_TABLE.c.scope, _TABLE.c.reason, _TABLE.c.at)
-    for part in chunks(sorted(marks), 5000):
-        for column in (_TABLE.c.exact_hash, _TABLE.c.canonical_hash):
-            query = sa.select(column, *columns).where(column.in_(part), _TABLE.c.removed_at.is_(None))
-            for mark, scope, reason, at in session.connection().execute(query):
-                found[mark].append(Block(reason, scope, at))
+    wanted = sorted(marks)
+    for lookup in _STANDING:
+        for mark, scope, reason, at in lookup.rows(session, wanted):
+            found[mark].append(Block(reason, scope, at))
     return found
+
+
+def _standing_under(column: sa.Column[Any]) -> Lookup:
+    columns = (_TABLE.c.scope, _TABLE.c.reason, _TABLE.c.at)
+    return Lookup(sa.select(column, *columns).where(_TABLE.c.removed_at.is_(None)), column)
+
+
+_STANDING = (_standing_under(_TABLE.c.exact_hash), _standing_under(_TABLE.c.canonical_hash))
 
 
 def standing(session: Session, marks: Collection[str]) -> list[Listed]:

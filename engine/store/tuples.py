@@ -59,6 +59,28 @@ class Asked:
             yield decoded(part, self._decoders)
 
 
+class Parametrised:
+    """One compiled SELECT whose parameters are given each time it is asked."""
+
+    def __init__(self, select: sa.Select[Any]) -> None:
+        compiled = select.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self.sql = str(compiled)
+        self._fixed = compiled.params
+        self._binds = [
+            (name, _encoder(compiled.binds[name].type) if name in compiled.binds else None)
+            for name in compiled.positiontup or ()
+        ]
+
+    def ask(self, session: Session, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows as the driver has them."""
+        values = [
+            encode(value) if encode is not None else value
+            for name, encode in self._binds
+            for value in (given.get(name, self._fixed[name]),)
+        ]
+        return driver(session).execute(self.sql, values).fetchall()
+
+
 def driver(session: Session) -> Connection:
     """Return SQLite's own connection under a session that is at work."""
     connection: Connection = session.info[DRIVER]

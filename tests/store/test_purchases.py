@@ -91,7 +91,7 @@ def test_counting_again_leaves_figures_that_are_right_alone(database: Database) 
 def test_a_lookup_goes_through_the_index(sqlite_database: Database) -> None:
     lookup = Lookup(sa.select(_CUSTOMER.c.id), _CUSTOMER.c.customer_id)
     with sqlite_database.read() as session:
-        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {lookup._sqlite}", ('["1"]',)).all()
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {lookup._sqlite.sql}", ('["1"]',)).all()
 
     steps = [row[3] for row in plan]
     assert any(step.startswith("SEARCH customer USING") for step in steps), steps
