@@ -47,7 +47,7 @@ def cluster() -> Iterator[str]:
     data = folder / "data"
     initdb = [binaries / "initdb", "-D", data, "-U", "treuepost", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
     subprocess.run([*prefix, *initdb], **quiet)  # type: ignore[call-overload]
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off -c full_page_writes=off -c max_connections=200"
+    options = f"-c listen_addresses='' -k {folder} -c max_connections=200"
     control = [*prefix, binaries / "pg_ctl", "-D", data, "-s"]
     with (folder / "log").open("wb") as log:
         started = [*control, "-w", "-o", options, "start"]
@@ -63,7 +63,7 @@ def create(url: str, name: str, template: str = "template0") -> None:
     """Create a database on the cluster as a copy of `template`."""
     folder = url.rsplit("host=", 1)[1]
     with psycopg.connect(f"host={folder} user=treuepost dbname=postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')  # type: ignore[arg-type]
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')  # type: ignore[arg-type]
 
 
 def drop(url: str, name: str) -> None:

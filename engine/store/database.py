@@ -92,6 +92,8 @@ class Database:
         PostgreSQL only. It is not the pool's: whoever opens it closes it, and its locks end with it.
         """
         line = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        driver: Any = line.connection.driver_connection
+        driver.prepare_threshold = None  # a pooler may not know a statement another session has prepared
         line.detach()
         return line
 

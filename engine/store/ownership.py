@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from engine.clock import Clock, system_clock
 from engine.errors import AlreadyRunning, StoreError
-from engine.store import workers
+from engine.store import soundness, workers
 from engine.store.database import Database
 from engine.store.locks import FileLock, Kind, SessionLock
 
@@ -108,6 +108,7 @@ def sole_sender(database: Database, clock: Clock = system_clock) -> Iterator[Sen
     path = database.path
     lock = FileLock(path.with_name(path.name + ".lock")) if path else SessionLock(database, Kind.SOLE_SENDER)
     try:
+        soundness.require_sound(database)
         _take(lock, database)
         with _registered(Sender(database, clock, lock)) as sender:
             yield sender
@@ -118,6 +119,7 @@ def sole_sender(database: Database, clock: Clock = system_clock) -> Iterator[Sen
 @contextmanager
 def one_of_many(database: Database, clock: Clock = system_clock) -> Iterator[Sender]:
     """Be one of the processes that send from this store, until the end of the block."""
+    soundness.require_sound(database)
     with _registered(Sender(database, clock)) as sender:
         yield sender
 
