@@ -35,6 +35,7 @@ NOUNS = (
     "consents",
     "suppress",
     "stores",
+    "audit",
     "doctor",
     "demo",
 )

@@ -6,7 +6,7 @@ through. `explain` prints them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -77,15 +77,17 @@ class _No:
 
 def decide(facts: Facts, now: datetime) -> Decision:
     """Ask every check in rule order; the first "no" decides, and only without any the mail may go."""
-    answers = [(name, check(facts, now)) for name, check in CHECKS]
-    trail = tuple(Trail(name, _word(no), _told(no)) for name, no in answers)
-    first = next((no for _, no in answers if no is not None), None)
-    if first is None and isinstance(facts.permission, Permitted):
-        return Decision("send", basis=facts.permission.basis, evidence=facts.permission.evidence, trail=trail)
-    if first is None:  # permission is one of the checks: this line is the belt to its braces
-        return Decision("skip", Reason.PERMISSION_FAILED, trail=trail)
-    until = _until([no for _, no in answers if no is not None], facts, now) if first.action == "wait" else None
-    return Decision(first.action, first.reason, until, trail=trail)
+    answers = [check(facts, now) for _, check in CHECKS]
+    nos = [no for no in answers if no is not None]
+    if nos:
+        first = nos[0]
+        trail = tuple(ok if no is None else _line(ok.check, no) for ok, no in zip(_ALL_OK, answers, strict=True))
+        until = _until(nos, facts, now) if first.action == "wait" else None
+        return Decision(first.action, first.reason, until, trail=trail)
+    if isinstance(facts.permission, Permitted):
+        return Decision("send", basis=facts.permission.basis, evidence=facts.permission.evidence, trail=_ALL_OK)
+    # Permission is one of the checks: this line is the belt to its braces.
+    return Decision("skip", Reason.PERMISSION_FAILED, trail=_ALL_OK)
 
 
 def reason_detail(decision: Decision) -> str:
@@ -93,16 +95,9 @@ def reason_detail(decision: Decision) -> str:
     return next((line.detail.partition(": ")[2] for line in decision.trail if line.result != "ok"), "")
 
 
-def _word(no: _No | None) -> str:
-    if no is None:
-        return "ok"
-    return "wait" if no.action == "wait" else "no"
-
-
-def _told(no: _No | None) -> str:
-    if no is None:
-        return ""
-    return f"{no.reason.value}: {no.detail}" if no.detail else no.reason.value
+def _line(check: str, no: _No) -> Trail:
+    told = f"{no.reason.value}: {no.detail}" if no.detail else no.reason.value
+    return Trail(check, "wait" if no.action == "wait" else "no", told)
 
 
 def _until(nos: list[_No], facts: Facts, now: datetime) -> datetime:
@@ -146,7 +141,7 @@ def _source(facts: Facts, _now: datetime) -> _No | None:
 
 
 def _never_tags(facts: Facts, _now: datetime) -> _No | None:
-    found = sorted(facts.tags & facts.rules.never_tags)
+    found = sorted(facts.tags & facts.rules.never_tags) if facts.rules.never_tags else []
     return _No("skip", Reason.NEVER_TAGS, ", ".join(found)) if found else None
 
 
@@ -159,7 +154,7 @@ def _occasion(facts: Facts, now: datetime) -> _No | None:
 
 
 def _stop(facts: Facts, _now: datetime) -> _No | None:
-    found = sorted(facts.happened & facts.rules.stop)
+    found = sorted(facts.happened & facts.rules.stop) if facts.happened else []
     return _No("cancel", Reason.STOPPED, ", ".join(found)) if found else None
 
 
@@ -188,17 +183,19 @@ def _fresh(facts: Facts, now: datetime) -> _No | None:
 
 
 def _cap(facts: Facts, now: datetime) -> _No | None:
+    if not facts.written and not facts.written_by_campaign:
+        return None
     rules = facts.rules
     own = [(rules.limit, facts.written_by_campaign)] if rules.limit else []
     general = [(cap, facts.written) for cap in rules.at_most] if rules.advertising else []
-    free = {cap: day for cap, written in own + general if (day := _free_on(cap, written, facts.zone, now)) is not None}
+    free = {cap: day for cap, written in own + general if (day := free_on(cap, written, facts.zone, now)) is not None}
     if not free:
         return None
     cap, day = max(free.items(), key=lambda item: item[1])
     return _No("wait", Reason.FREQUENCY_CAP, f"{cap}: again from {day}", day_start(day, facts.zone))
 
 
-def _free_on(cap: Cap, written: tuple[datetime, ...], zone: ZoneInfo, now: datetime) -> date | None:
+def free_on(cap: Cap, written: Sequence[datetime], zone: ZoneInfo, now: datetime) -> date | None:
     """Return the local day on which a cap leaves room again, or None where there is room today."""
     days = sorted((local_day(instant, zone) for instant in written), reverse=True)
     if len(days) < cap.count:
@@ -235,3 +232,5 @@ CHECKS: tuple[tuple[str, Callable[[Facts, datetime], _No | None]], ...] = (
     ("send_window", _window),
 )
 """The rule order: what ends a message stands before what lets it wait."""
+
+_ALL_OK = tuple(Trail(name, "ok") for name, _ in CHECKS)

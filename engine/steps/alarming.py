@@ -1,4 +1,4 @@
-"""Tells the owner, by a plain mail once a day, when nothing could be sent or pulled for a day."""
+"""Tells the owner, by a plain mail once a day: nothing could be sent or pulled for a day, or something waits for a word."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from html import escape
 from uuid import uuid5
 
 from engine.domain.calendar import local_day, local_time
-from engine.domain.words import Accepted, Call, Email
+from engine.domain.guard import Suspicion
+from engine.domain.words import Accepted, Call, Email, Reason
 from engine.language import Language
+from engine.steps import guarding, telling
 from engine.steps.importing.pulling import source_path
 from engine.steps.shop import Shop
-from engine.store import claims, imports, troubles
+from engine.store import claims, holds, imports, troubles
 
 PATIENCE = timedelta(days=1)
+_WAITS_FOR_A_WORD = frozenset({*holds.FOR_A_WORD, Reason.STORE_RESTORED})
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that has not worked for a day: a topic for the records, and sentences for the owner."""
+    """Something the owner should know of: a topic for the records, and sentences."""
 
     topic: str
     subject: str
@@ -31,15 +34,38 @@ def tell_owner(app: Shop, now: datetime) -> list[str]:
     """Mail the owner about each trouble not told today; return the topics that reached them."""
     if not app.config.owner.email:
         return []
-    return [trouble.topic for trouble in _troubles(app, now) if _tell(app, trouble, now)]
+    return [trouble.topic for trouble in _troubles(app, now) if tell(app, trouble, now)]
 
 
 def _troubles(app: Shop, now: datetime) -> list[Trouble]:
-    """Return what has not worked for a day and was not told today."""
+    """Return what has not worked for a day, or waits for the owner's word, and was not told today."""
     today = local_day(now, app.config.shop.zone)
-    found = [*_silence(app, now), *_stale_sources(app, now)]
+    found = [*_guarded(app, now), *_held(app), *_silence(app, now), *_stale_sources(app, now)]
     with app.database.read() as session:
         return [trouble for trouble in found if not troubles.was_told(session, trouble.topic, today)]
+
+
+def _guarded(app: Shop, now: datetime) -> Iterator[Trouble]:
+    """Tell of a store that may be a restored or a second one; of a declared copy there is nothing to tell."""
+    found = guarding.look(app, now)
+    if found.waits and found.suspicion is not Suspicion.COPY:
+        _ = Language(app.config.shop.language).gettext
+        lines = telling.guarded(found, app.config)
+        yield Trouble("guard", _("Treuepost: nothing is sent until you say which store this is"), "\n".join(lines))
+
+
+def _held(app: Shop) -> Iterator[Trouble]:
+    """Tell of mails that are far more than usual, or were due in the time a restored store has lost."""
+    say = Language(app.config.shop.language).gettext
+    with app.database.read() as session:
+        lots = holds.lots(session, rehearsal=app.rehearsal)
+    for lot in lots:
+        if lot.reason in _WAITS_FOR_A_WORD:
+            yield Trouble(
+                f"held:{lot.campaign}:{lot.reason}",
+                telling.lot_subject(lot, say),
+                telling.lot_text(lot, app.config.shop.zone, say),
+            )
 
 
 def _silence(app: Shop, now: datetime) -> Iterator[Trouble]:
@@ -95,7 +121,7 @@ def _unread_since(app: Shop, name: str) -> tuple[datetime | None, str]:
     return None, ""
 
 
-def _tell(app: Shop, trouble: Trouble, now: datetime) -> bool:
+def tell(app: Shop, trouble: Trouble, now: datetime) -> bool:
     """Send one plain mail through the provider, outside all campaigns; note it where it was accepted."""
     mail = _mail(app, trouble, now)
     (result,) = app.provider.send(Call(mail.message_id, (mail,)))
