@@ -118,6 +118,7 @@ url = "{store}"
 
 [provider]
 use = "outbox"
+max_per_minute = 100000
 from = "Radhaus Sommer <post@radhaus-sommer.example.com>"
 
 [wording.newsletter-2015]

@@ -113,6 +113,8 @@ def _claim(run: Run) -> list[MessageRow]:
             return []
         run.was_stopped = stopped is not None
         on = _running(session, app)
+        budgets.give_back(session, app.provider.name, allowances, run.unused)
+        run.unused = 0
         granted = budgets.take(session, app.provider.name, allowances, run.group)
         run.budget_spent = granted == 0
         rows = (

@@ -62,9 +62,9 @@ def _drain(run: Run) -> None:
     while not run.stop.is_set():
         _record(run, run.flight.landed(0.0))
         _look_at_doubts(run)
-        if not run.is_dry and len(run.letters) < _wanted(run):
+        if _needs_more(run):
             claiming.fill(run)
-        if _launch(run):
+        if _launch(run) or _needs_more(run):
             continue
         if run.is_dry and not (run.letters or run.repeats or run.flight.under_way):
             break
@@ -73,9 +73,9 @@ def _drain(run: Run) -> None:
     _finish(run)
 
 
-def _wanted(run: Run) -> int:
-    """Return how many letters keep the senders busy."""
-    return max(run.batch, min(GROUP, run.flight.free * run.batch))
+def _needs_more(run: Run) -> bool:
+    """Say whether there are fewer letters than keep the senders busy, and perhaps more to be had."""
+    return not run.is_dry and len(run.letters) < max(run.batch, min(GROUP, run.flight.free * run.batch))
 
 
 def _rested(run: Run) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ _OPEN = Lookup(
     _ATTEMPTS.c.message,
 )
 LONGEST_DETAIL = 4000
+_TEXTS = tuple(field.name for field in fields(Email) if field.name != "headers")
 _WORDS: dict[type[Result], str] = {
     Accepted: "accepted",
     Refused: "refused",
@@ -45,8 +46,9 @@ class Part:
 
 def digest(email: Email) -> str:
     """Return the SHA-256 of everything the provider is given for this mail."""
-    text = json.dumps(asdict(email), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    headers = (part for name in sorted(email.headers) for part in (name, email.headers[name]))
+    texts = (*(getattr(email, name) for name in _TEXTS), *headers)
+    return hashlib.sha256("".join(f"{len(text)}:{text}" for text in texts).encode()).hexdigest()
 
 
 def freeze(session: Session, mails: Sequence[tuple[int, Email, str]], now: datetime) -> None:

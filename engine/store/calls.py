@@ -19,6 +19,7 @@ from engine.store.upsert import append
 
 _CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 _ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
+_FIRST_CALL = MessageRow._fields.index("first_call_at")
 _BY_KEY = Lookup(sa.select(_CALLS.c.key, _CALLS.c.id), _CALLS.c.key)
 
 
@@ -102,7 +103,7 @@ def _doubted(session: Session, condition: sa.ColumnElement[bool], limit: int | N
     statement = (
         sa.select(*COLUMNS, *mine, *call)
         .select_from(MESSAGES)
-        .join(_ATTEMPTS, sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence))
+        .outerjoin(_ATTEMPTS, sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence))
         .outerjoin(_CALLS, _CALLS.c.id == _ATTEMPTS.c.call_id)
         .where(condition)
         .order_by(_ATTEMPTS.c.call_id, _ATTEMPTS.c.position, MESSAGES.c.id)
@@ -119,7 +120,7 @@ def _one(row: tuple[object, ...], width: int) -> Doubted:
         provider,  # type: ignore[arg-type]
         look_ups,  # type: ignore[arg-type]
         position,  # type: ignore[arg-type]
-        started_at,  # type: ignore[arg-type]
+        started_at or row[_FIRST_CALL],  # type: ignore[arg-type]
         CallRow(*call) if call[0] is not None else None,  # type: ignore[arg-type]
     )
 

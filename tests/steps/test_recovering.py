@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import Session
 
-from engine.domain.words import Accepted, OnDoubt, Reason, State
+from engine.domain.words import Accepted, Reason, Result, State
 from engine.errors import AlreadyRunning
 from engine.steps import recording, recovering
-from engine.steps.releasing import Released
-from engine.store import attempts, messages, ownership
+from engine.steps.calling import Landed
+from engine.steps.releasing import Outgoing, Released
+from engine.store import attempts, calls, messages, ownership
 from engine.store.database import Database
+from engine.store.messages import MessageRow
 from tests.conftest import MakeApp
 from tests.people import NOW, add_customer
 from tests.providers.conftest import MAIL
@@ -34,6 +38,17 @@ def _recover(database: Database) -> int:
     return recovering.recover(Store(database), NOW)
 
 
+def begin(session: Session, row: MessageRow) -> None:
+    """Write down that a message goes out in a call of its own."""
+    (number,) = calls.begin(session, "brevo", {f"key-{row.id}": ["hash"]}, NOW).values()
+    attempts.begin(session, [attempts.Part(row, number, 0, "hash")], "brevo", NOW)
+
+
+def told(row: MessageRow, result: Result) -> list[Landed]:
+    """Return what a call with one mail has come to."""
+    return [Landed(Outgoing("key", (Released(row, MAIL),)), [result])]
+
+
 def test_a_claimed_message_goes_back_to_where_it_came_from(database: Database) -> None:
     with database.write() as session:
         anna = add_customer(session)
@@ -48,28 +63,18 @@ def test_a_claimed_message_goes_back_to_where_it_came_from(database: Database) -
     ]
 
 
-def test_a_message_whose_sender_died_is_doubt_and_ends_unknown(database: Database) -> None:
+def test_a_message_whose_sender_died_is_in_doubt(database: Database) -> None:
     with database.write() as session:
         (number,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, fence=1, attempts=1)
-        attempts.begin(session, [(row_of(session, number), "hash")], "brevo", NOW)
-    assert _recover(database) == 2
+        begin(session, row_of(session, number))
+    assert _recover(database) == 1
     with database.read() as session:
         row = row_of(session, number)
         (attempt,) = session.connection().execute(ATTEMPTS.select()).all()
         events = session.connection().execute(EVENTS.select().order_by(EVENTS.c.id)).all()
-    assert (row.state, row.reason) == (State.UNKNOWN, Reason.NO_PROOF)
+    assert (row.state, row.reason) == (State.IN_DOUBT, Reason.OWNER_DIED)
     assert (attempt.result, attempt.finished_at) == ("owner_died", NOW)
-    assert [(event.after, event.reason) for event in events] == [("in_doubt", "owner_died"), ("unknown", "no_proof")]
-
-
-def test_on_doubt_resend_goes_back_to_the_queue(database: Database) -> None:
-    with database.write() as session:
-        (number,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, on_doubt=OnDoubt.RESEND, attempts=1)
-    _recover(database)
-    with database.read() as session:
-        row = row_of(session, number)
-    assert row.state is State.RETRYING
-    assert row.send_after > NOW
+    assert [(event.after, event.reason) for event in events] == [("in_doubt", "owner_died")]
 
 
 def test_what_this_process_is_sending_is_left_alone(database: Database) -> None:
@@ -77,15 +82,24 @@ def test_what_this_process_is_sending_is_left_alone(database: Database) -> None:
         (mine,) = add_messages(session, 1, state=State.SENDING, owner=ownership.owner_name())
     with ownership.SENDING:
         assert _recover(database) == 0
-    assert _recover(database) == 2
+    assert _recover(database) == 1
     with database.read() as session:
-        assert row_of(session, mine).state is State.UNKNOWN
+        assert row_of(session, mine).state is State.IN_DOUBT
+
+
+def test_on_postgresql_nothing_is_taken_while_its_lease_runs(database: Database) -> None:
+    with database.write() as session:
+        (held,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, lease_until=NOW + timedelta(seconds=1))
+    assert _recover(database) == (1 if database.sqlite else 0)
+    assert recovering.recover(Store(database), NOW + timedelta(seconds=2)) == (0 if database.sqlite else 1)
+    with database.read() as session:
+        assert row_of(session, held).state is State.IN_DOUBT
 
 
 def test_recovering_twice_changes_nothing(database: Database) -> None:
     with database.write() as session:
         add_messages(session, 600, state=State.SENDING, owner=DEAD)
-    assert _recover(database) == 1200
+    assert _recover(database) == 600
     assert _recover(database) == 0
 
 
@@ -94,10 +108,10 @@ def test_a_late_yes_proves_a_doubt(make_app: MakeApp) -> None:
     with app.database.write() as session:
         (number,) = add_messages(session, 1, state=State.SENDING, owner=DEAD, fence=1, attempts=1)
         released = row_of(session, number)
-        attempts.begin(session, [(released, "hash")], "brevo", NOW)
+        begin(session, released)
     recovering.recover(app, NOW)
     with app.database.write() as session:
-        counts = recording.record(session, app, [(Released(released, MAIL), Accepted("4711"))], now=NOW, owner="late")
+        counts = recording.record(session, app, told(released, Accepted("4711")), now=NOW, owner="late")
     (row,) = rows(app)
     assert counts == {"late": 1}
     assert (row.state, row.provider_id) == (State.SENT, "4711")
@@ -109,7 +123,7 @@ def test_a_late_result_with_an_old_fence_is_evidence_only(make_app: MakeApp) -> 
         (number,) = add_messages(session, 1, state=State.SENDING, owner="new", fence=2, attempts=2)
         old = row_of(session, number)._replace(fence=1, attempts=1)
     with app.database.write() as session:
-        recording.record(session, app, [(Released(old, MAIL), Accepted("4711"))], now=NOW, owner="late")
+        recording.record(session, app, told(old, Accepted("4711")), now=NOW, owner="late")
     (row,) = rows(app)
     (event,) = rows(app, EVENTS)
     assert (row.state, row.provider_id) == (State.SENDING, "")
