@@ -19,7 +19,19 @@ _DAY = timedelta(days=1)
 
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
     """Return the day it is in `zone` at `instant`."""
-    return instant.astimezone(zone).date()
+    return _wall(instant, zone).date()
+
+
+def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Return what the clock of `zone` shows."""
+    # Two instants of one zone's repeated hour compare as equal, so only those in UTC are remembered.
+    return _wall_of_utc(instant, zone) if instant.tzinfo is UTC else instant.astimezone(zone)
+
+
+@lru_cache(maxsize=4096)
+def _wall_of_utc(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Remember: a group's mails are all decided at one instant, and their consents are few days."""
+    return instant.astimezone(zone)
 
 
 def local_time(instant: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
@@ -49,7 +61,7 @@ def is_open(
 
     The part of a window after midnight belongs to the day on which the window opened.
     """
-    local = instant.astimezone(zone)
+    local = _wall(instant, zone)
     clock = local.time()
     if clock not in window or (quiet is not None and clock in quiet):
         return False

@@ -232,13 +232,11 @@ def _advertise(kind: str, facts: PermissionFacts, policy: Policy, now: datetime)
     if not facts.events and not facts.blocks:
         return _NOTHING_SAID
     begun = [event for event in facts.events if event.at <= now]
-    yes = max(
-        (event for event in begun if _proves(event, kind, policy)),
-        key=lambda event: (event.at, event.id),
-        default=None,
-    )
+    yeses = [event for event in begun if _proves(event, kind, policy)]
+    yes = max(yeses, key=lambda event: (event.at, event.id)) if yeses else None
     # A "no" counts whatever its date says: a clock that differs or was set back must not let a mail through.
-    no = _standing_block(kind, [*facts.blocks, *_blocks_said(facts.events)], yes)
+    noes = [*facts.blocks, *_blocks_said(facts.events)]
+    no = _standing_block(kind, noes, yes) if noes else None
     if no is not None:
         return Refused(no.reason, f"since {_time(no.at)}")
     if yes is not None:

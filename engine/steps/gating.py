@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -18,7 +19,7 @@ from engine.campaigns.loading import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.gates import Facts, Rules, decide
 from engine.domain.grammar import EVERY_DAY, Window
-from engine.domain.permission import PermissionFacts, is_advertising, permit
+from engine.domain.permission import PermissionFacts, Policy, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
 from engine.providers.contract import may_advertise
 from engine.steps import planning
@@ -63,9 +64,12 @@ def inspect(session: Session, app: Shop, rows: Sequence[MessageRow], now: dateti
         return Inspection([], Known({}, {}, {}, {}))
     own = {row.id for row in rows}
     campaigns = {campaign.id: campaign for campaign in app.campaigns}
-    everyone = [_as_filed(row, campaigns.get(row.campaign)) for row in (*rows, *facts.siblings(session, rows, now))]
+    mine = facts.people_of(session, rows)
+    siblings = facts.siblings(session, rows, now, mine)
+    everyone = [_as_filed(row, campaigns.get(row.campaign)) for row in (*rows, *siblings)]
     today = local_day(now, app.config.shop.zone)
-    known = facts.load(session, everyone, now, today, rehearsal=rows[0].rehearsal)
+    there = mine | facts.people_of(session, siblings) if siblings else mine
+    known = facts.load(session, everyone, now, today, rehearsal=rows[0].rehearsal, people=there)
     group = _Group.read(session, app, known, everyone, now)
     people = [known.people[row.id] for row in everyone]
     subjects = [
@@ -107,6 +111,8 @@ def _one_by_one(group: _Group, rows: Sequence[tuple[MessageRow, PermissionFacts]
             carried[leads[place].id].append(row)
             one = replace(one, decision=_carried(one.decision, leads[place]))
         result.append(one)
+    if not carried:
+        return result
     return [replace(one, carried=tuple(carried.get(one.row.id, ()))) for one in result]
 
 
@@ -123,6 +129,7 @@ class _Group:
     known: Known
     now: datetime
     campaigns: Mapping[str, Campaign]
+    policy: Policy
     rules: Mapping[tuple[str, str], Rules]
     standing: Mapping[int, date | None]
     happened: Mapping[int, frozenset[str]]
@@ -145,6 +152,7 @@ class _Group:
             known=known,
             now=now,
             campaigns=campaigns,
+            policy=policy_of(app.config),
             rules=_rules(session, app, campaigns, {(row.campaign, row.kind) for row in rows}, now),
             standing=standing,
             happened=_happened(session, app, campaigns, rows, known),
@@ -166,24 +174,28 @@ class _Group:
     def _facts(self, row: MessageRow, person: Person, zone: ZoneInfo, permission: PermissionFacts) -> Facts:
         written = self.known.written.get(person.address_id or 0, ())
         own = [mail for mail in written if mail.campaign == row.campaign and mail.message != row.id]
-        today = local_day(self.now, zone)
         return Facts(
             rules=self.rules[row.campaign, row.kind],
             zone=zone,
             due=row.due,
             standing=self.standing.get(row.id),
             expires_at=row.expires_at,
-            permission=permit(row.kind, permission, policy_of(self.app.config), self.now),
+            permission=permit(row.kind, permission, self.policy, self.now),
             email=person.email,
             data_changed=self._data_changed(row, person),
             not_in_source=person.not_in_source,
-            tags=frozenset(tag for tag in person.tags.split(";") if tag),
-            happened=self.happened.get(row.id, frozenset()),
+            tags=_tags(person.tags),
+            happened=self.happened.get(row.id, _NOTHING),
             overtaken=row.id in self.known.overtaken,
-            carried_by=next((f"message {mail.message}" for mail in own if local_day(mail.at, zone) == today), ""),
-            written=tuple(mail.at for mail in written if is_advertising(mail.kind)),
-            written_by_campaign=tuple(mail.at for mail in own),
+            carried_by=self._carried_by(own, zone) if own else "",
+            written=tuple([mail.at for mail in written if is_advertising(mail.kind)]) if written else (),
+            written_by_campaign=tuple([mail.at for mail in own]),
         )
+
+    def _carried_by(self, own: Sequence[Written], zone: ZoneInfo) -> str:
+        """Return the campaign's mail to this address that goes today, or has gone."""
+        today = local_day(self.now, zone)
+        return next((f"message {mail.message}" for mail in own if local_day(mail.at, zone) == today), "")
 
     def _data_changed(self, row: MessageRow, person: Person) -> bool:
         """Say whether a mail that was frozen would go to another address, or in another language, today."""
@@ -196,6 +208,11 @@ class _Group:
         if campaign is None or step is None:
             return False
         return self.app.renderer.language_for(campaign, step, person.language) != row.language
+
+
+@lru_cache(maxsize=1024)
+def _tags(cell: str) -> frozenset[str]:
+    return frozenset(tag for tag in cell.split(";") if tag)
 
 
 def _rules(
@@ -275,3 +292,4 @@ def _later(instant: datetime | None, since: datetime) -> bool:
 
 
 _ALL_DAY = Window.parse("00:00-24:00")
+_NOTHING: frozenset[str] = frozenset()
