@@ -43,16 +43,29 @@ class Scanned:
 
 
 def start_of(
-    wanted: date | None, backlog: Span | None, *, enabled_on: date, edited_on: date | None, real_since: date | None
+    wanted: date | None,
+    backlog: Span | None,
+    *,
+    enabled_on: date,
+    edited_on: date | None,
+    real_since: date | None,
+    lost_until: date | None = None,
 ) -> Start:
     """Return a campaign's start: the owner's day or that of the first sight, never before the switch to real mails.
 
-    An edit of the trigger mails no day before the edit, so a start that an edit has moved has no backlog.
+    An edit of the trigger mails no day before the edit, so a start that an edit has moved has no backlog. Of the days a
+    restored store has lost nothing is planned anew: what was due on them may have been mailed.
     """
     day = max(wanted or enabled_on, real_since or date.min)
     if edited_on is not None and edited_on > day:
-        return Start(edited_on)
-    return Start(day, backlog)
+        return _behind(Start(edited_on), lost_until)
+    return _behind(Start(day, backlog), lost_until)
+
+
+def _behind(start: Start, lost_until: date | None) -> Start:
+    """Return the start, or the last lost day where it, or its backlog, would begin before that day is over."""
+    first = start.older.first if start.older else start.day
+    return start if lost_until is None or first > lost_until else Start(max(start.day, lost_until))
 
 
 def days_to_scan(start: date, today: date, max_late: Span, scanned: Scanned | None, data_version: int) -> DayRange:

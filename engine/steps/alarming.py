@@ -1,4 +1,4 @@
-"""Tells the owner, by a plain mail once a day: nothing could be sent or pulled for a day, or something waits for a word."""
+"""Tells the owner by a plain mail, once a day: nothing could be sent or pulled for a day, or something waits."""
 
 from __future__ import annotations
 

@@ -78,12 +78,14 @@ def start_of(session: Session, app: Shop, campaign: Campaign) -> Start:
     """Return the first day the campaign mails for."""
     state = scans.known(session, campaign.id, rehearsal=app.rehearsal)
     of_store = installation.find(session)
+    lost = of_store.lost_until if of_store and not app.rehearsal else None
     return scanning.start_of(
         campaign.start.from_,
         campaign.start.backlog,
         enabled_on=state.enabled_on if state else date.max,
         edited_on=state.edited_on if state else None,
         real_since=of_store.real_since if of_store and not app.rehearsal else None,
+        lost_until=local_day(lost, app.config.shop.zone) if lost else None,
     )
 
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from engine.domain.guard import Suspicion
 from engine.domain.words import State
-from engine.steps import planning, recovering, sending, suppressing
+from engine.steps import confirming, guarding, planning, recovering, sending
+from engine.steps.guarding import Guard
 from engine.steps.importing import pulling
 from engine.steps.importing.pulling import PullResult
+from engine.steps.planning import PlanReport
 from engine.steps.sending import SendReport
 from engine.steps.shop import Shop
-from engine.store import claims, installation
+from engine.store import claims
 
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """What one pass came to. `pulled` counts sources; `waiting` are messages that are due and could not go."""
+    """What one pass came to. `pulled` counts sources; `waiting` are messages that are due and could not go.
+
+    `held` were planned just now and wait for the owner's word. `guarded` is why nothing was planned and sent at all.
+    """
 
     pulled: int
     refused_sources: tuple[str, ...]
     planned: int
     moved: int
+    held: int
     recovered: int
     sent: int
     skipped: int
@@ -30,12 +37,23 @@ class PassReport:
     waiting: int
     provider_stopped: str
     credentials_refused: bool
+    guarded: Suspicion | None
 
 
-def start(app: Shop, now: datetime) -> int:
-    """Do what every start of a sender does: put every recorded "no" back, settle what a dead process left."""
-    suppressing.replay(app.database, suppressing.ledger_of(app).log)
-    return recovering.recover(app, now)
+def start(app: Shop, now: datetime, *, joins: bool = False) -> int:
+    """Do what every start of a sender does: put every recorded "no" back, settle what a dead process left.
+
+    A store that may be a restored or a second one is left as it is.
+    """
+    found = guarding.begin(app, now, joins=joins)
+    return 0 if found.waits else recovering.recover(app, now)
+
+
+def plan(app: Shop, now: datetime) -> tuple[PlanReport, int]:
+    """Plan, and hold what needs the owner's word before anybody can claim it; return the report and how many wait."""
+    confirming.begin(app, now)
+    report = planning.plan(app, now)
+    return report, confirming.confirm(app, now, moved=report.moved > 0)
 
 
 def pull_changed(app: Shop, now: datetime) -> list[PullResult]:
@@ -51,24 +69,35 @@ def one_pass(app: Shop, *, imagined: bool = False) -> PassReport:
     now = app.clock()
     recovered = start(app, now)
     pulled = pull_changed(app, now)
-    planned = planning.plan(app, now)
+    found = guarding.look(app, now)
+    if found.waits:
+        return _report(app, pulled, recovered, (PlanReport(), 0), SendReport({}), found)
+    if not imagined:
+        guarding.keep(app, now, found)
+    planned = plan(app, now)
     sent = sending.send_due(app, app.clock)
-    with app.database.write() as session:
-        if not imagined:
-            installation.note_tick(session, now)
-        waiting = claims.count_due(session, now)
-    return _report(pulled, planned, recovered, sent, waiting)
+    if not imagined:
+        guarding.keep(app, app.clock(), guarding.look(app, app.clock()))
+    return _report(app, pulled, recovered, planned, sent, found)
 
 
 def _report(
-    pulled: list[PullResult], planned: planning.PlanReport, recovered: int, sent: SendReport, waiting: int
+    app: Shop,
+    pulled: list[PullResult],
+    recovered: int,
+    planned: tuple[PlanReport, int],
+    sent: SendReport,
+    found: Guard,
 ) -> PassReport:
     counts = sent.counts
+    with app.database.read() as session:
+        waiting = claims.count_due(session, app.clock())
     return PassReport(
         pulled=sum(result.report is not None for result in pulled),
         refused_sources=tuple(f"{result.source}: {result.error}" for result in pulled if result.error),
-        planned=planned.planned,
-        moved=planned.moved,
+        planned=planned[0].planned,
+        moved=planned[0].moved,
+        held=planned[1],
         recovered=recovered,
         sent=counts.get(State.SENT, 0),
         skipped=counts.get(State.SKIPPED, 0),
@@ -77,6 +106,7 @@ def _report(
         waiting=waiting,
         provider_stopped=sent.stop.detail if sent.stop else "",
         credentials_refused=sent.credentials_refused,
+        guarded=found.suspicion if found.waits else None,
     )
 
 

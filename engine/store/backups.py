@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from engine.domain.guard import FROM_BACKUP
 from engine.errors import StoreError, StoreFull, UsageError
 from engine.store.database import Database
 
@@ -75,10 +76,18 @@ def _copy(source: Path, target: Path) -> dict[str, int]:
         old.execute("BEGIN")
         rows = _count(old)
         old.backup(new)
+        _mark(new)
         new.execute("PRAGMA journal_mode=DELETE")
     with target.open("rb") as file:
         os.fsync(file.fileno())
     return rows
+
+
+def _mark(copy: sqlite3.Connection) -> None:
+    """Let the copy know that it is one: whoever puts it back is asked what was sent since."""
+    if "place" in {column[1] for column in copy.execute("PRAGMA table_info(installation)")}:
+        copy.execute("UPDATE installation SET place = ?", (FROM_BACKUP,))
+        copy.commit()
 
 
 def _prove(copy: Path, rows: dict[str, int]) -> None:

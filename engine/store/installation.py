@@ -1,4 +1,9 @@
-"""The one row that says who this store is: its uuid names every customer and message for ever."""
+"""The one row that says who this store is: its uuid names every customer and message for ever.
+
+It remembers where the store lies (`place`), what its owner said when it turned up elsewhere (`adopted`), and, once it
+was put back from a backup, until when mails may have left that it knows nothing of (`lost_until`). While
+`unchecked_from` is set, what was planned since then has not been looked at yet and nobody claims it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.guard import Answer, Memory
 from engine.errors import StoreError
 from engine.store.tables import Installation
 from engine.store.upsert import insert_new
@@ -29,6 +35,15 @@ class Standing:
     mode: str
     real_since: date | None
     last_tick_at: datetime | None
+    place: str = ""
+    adopted: str = ""
+    lost_until: datetime | None = None
+    unchecked_from: datetime | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """Return what the guard asks of it."""
+        return Memory(str(self.uuid), self.last_tick_at, self.place, self.adopted)
 
 
 def find(session: Session) -> Standing | None:
@@ -44,6 +59,10 @@ def find(session: Session) -> Standing | None:
         mode=row.mode,
         real_since=row.real_since,
         last_tick_at=row.last_tick_at,
+        place=row.place,
+        adopted=row.adopted,
+        lost_until=row.lost_until,
+        unchecked_from=row.unchecked_from,
     )
 
 
@@ -71,6 +90,38 @@ def note_tick(session: Session, now: datetime) -> None:
     """Note the latest instant the daemon has worked at; a clock set back never moves it back."""
     later = sa.or_(_TABLE.c.last_tick_at.is_(None), _TABLE.c.last_tick_at < now)
     session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(last_tick_at=now))
+
+
+def note_place(session: Session, place: str) -> None:
+    """Note where the store lies."""
+    _change(session, place=place)
+
+
+def adopt(session: Session, answer: Answer, place: str, lost_until: datetime | None) -> None:
+    """Note the owner's word on a store that lies at `place` now; what an earlier backup has lost stays lost."""
+    _change(session, adopted=answer.value, place=place)
+    if lost_until is not None:
+        earlier = sa.or_(_TABLE.c.lost_until.is_(None), _TABLE.c.lost_until < lost_until)
+        session.connection().execute(
+            sa.update(_TABLE).where(_TABLE.c.id == _ROW, earlier).values(lost_until=lost_until)
+        )
+
+
+def note_unchecked(session: Session, since: datetime) -> None:
+    """Note that what is planned from this instant on is not to be claimed before it was looked at."""
+    later = sa.or_(_TABLE.c.unchecked_from.is_(None), _TABLE.c.unchecked_from > since)
+    session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(unchecked_from=since))
+
+
+def note_checked(session: Session) -> None:
+    """Note that everything planned was looked at."""
+    _change(session, unchecked_from=None)
+
+
+def unchecked_from(session: Session) -> datetime | None:
+    """Return since when what was planned is not to be claimed yet; None where all of it was looked at."""
+    query = sa.select(_TABLE.c.unchecked_from).where(_TABLE.c.id == _ROW)
+    return session.connection().execute(query).scalar_one_or_none()
 
 
 def note_mode(session: Session, *, rehearsal: bool, today: date) -> None:

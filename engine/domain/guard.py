@@ -1,0 +1,100 @@
+"""Is this store the one we know, or an old copy of it, or a second one? Pure: what both sides remember goes in.
+
+A store that is put back from a backup has forgotten whom it wrote to; a store that was copied writes a second time what
+the first one writes. Beside the store lies a sidecar file that a backup of the store does not hold: what the two say of
+each other tells them apart. Only a store that has really mailed is ever suspected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+NOTED_EVERY = timedelta(minutes=1)
+"""How often a sender notes that it is at work: so much later than the last note a mail may still have left."""
+
+VOUCHED_FOR = timedelta(minutes=5)
+"""How fresh another process's note must be for a new machine to rely on it."""
+
+FROM_BACKUP = "backup"
+"""The place that stands in a copy made by `db backup`: whoever opens it knows what it is."""
+
+
+class Suspicion(StrEnum):
+    """Why a store may not send before its owner has said which one it is."""
+
+    RESTORED = "restored"
+    ELSEWHERE = "elsewhere"
+    ALONE = "alone"
+    COPY = "copy"
+
+
+class Answer(StrEnum):
+    """What the owner can say of a store."""
+
+    MOVED = "moved"
+    RESTORED = "restored"
+    COPY = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a store, or the sidecar beside it, remembers: who it is, when it last worked, and where it lay.
+
+    `place` is empty where none was ever noted. `adopted` is the owner's last answer; a sidecar has none.
+    """
+
+    uuid: str
+    last_tick: datetime | None
+    place: str
+    adopted: str = ""
+
+
+def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: datetime) -> Suspicion | None:
+    """Return what is wrong with a store that lies `here`; None where it is the one we know.
+
+    `seen` is the sidecar. `joins` says that a further machine opens a shared store: it has no sidecar yet, and relies
+    on the others while their note is fresh.
+    """
+    if store.adopted == Answer.COPY:
+        return Suspicion.COPY
+    mine = seen if seen is not None and seen.uuid == store.uuid else None
+    if store.place == FROM_BACKUP or (mine is not None and _is_later(mine.last_tick, store.last_tick)):
+        return Suspicion.RESTORED
+    if not store.place:  # written before places were noted, or new
+        return None
+    if store.place != here:
+        return Suspicion.ELSEWHERE
+    if mine is None and not (joins and _is_fresh(store.last_tick, now)):
+        return Suspicion.ALONE
+    return None
+
+
+def known_until(store: Memory, seen: Memory | None) -> datetime | None:
+    """Return until when mails may have left that the store knows nothing of; None where nothing is known of it."""
+    if seen is None or seen.uuid != store.uuid or seen.last_tick is None:
+        return None
+    if store.place == FROM_BACKUP or _is_later(seen.last_tick, store.last_tick):
+        return seen.last_tick + NOTED_EVERY
+    return None
+
+
+def lost_until(store: Memory, seen: Memory | None, said: datetime | None, now: datetime) -> datetime:
+    """Return the end of what a restored store has lost: the latest instant anybody knows of, else `now`."""
+    known = [instant for instant in (known_until(store, seen), said) if instant is not None]
+    return min(max(known, default=now), now)
+
+
+def most_mails(since: datetime, until: datetime, per_minute: int) -> int:
+    """Return how many mails may have left at most between two instants at this rate."""
+    minutes = -((since - until) // timedelta(minutes=1))  # rounded up
+    return max(0, minutes + 1) * per_minute
+
+
+def _is_later(seen: datetime | None, stored: datetime | None) -> bool:
+    return seen is not None and (stored is None or seen > stored)
+
+
+def _is_fresh(last: datetime | None, now: datetime) -> bool:
+    return last is not None and abs(now - last) <= VOUCHED_FOR

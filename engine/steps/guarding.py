@@ -1,0 +1,210 @@
+"""Is this the store we know? A restored or copied one that has really mailed sends nothing until its owner says which.
+
+`begin` comes first at every start of a sender, `look` and `keep` with every tick. Everything else goes on meanwhile:
+imports, objections, the log, the plan. A rehearsal mails nobody, so it goes on too, but it settles nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from engine.domain import guard
+from engine.domain.calendar import day_start, local_day
+from engine.domain.guard import NOTED_EVERY, Answer, Suspicion
+from engine.domain.words import Reason, State
+from engine.errors import UsageError
+from engine.steps import suppressing
+from engine.steps.shop import Premises
+from engine.store import attempts, budgets, installation, lost, messages, ownership, places
+from engine.store.installation import Standing
+from engine.store.messages import MessageRow
+from engine.store.sidecar import Sidecar
+
+_AT_ONCE = 500
+_ACTOR = "owner"
+_WHY = "a backup was put back"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How the store stands: what is suspected, what is remembered, and whether this shop only rehearses."""
+
+    suspicion: Suspicion | None
+    rehearsal: bool
+    stored: datetime | None = None
+    seen: datetime | None = None
+    noted: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Say whether nothing may be planned and sent before the owner has spoken."""
+        return self.suspicion is not None and not self.rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What an answer came to: the end of what was lost, messages held and unknown, and mails off today's budget."""
+
+    answer: Answer
+    lost_until: datetime | None = None
+    held: int = 0
+    unknown: int = 0
+    budget: int = 0
+
+
+def begin(app: Premises, now: datetime, *, joins: bool = False) -> Guard:
+    """Do what every start of a sender does first: put every recorded "no" back, then look which store this is."""
+    suppressing.replay(app.database, suppressing.ledger_of(app).log)
+    return look(app, now, joins=joins)
+
+
+def look(app: Premises, now: datetime, *, joins: bool = False) -> Guard:
+    """Say how the store stands; reads only. `joins` is for a further machine at a shared store (`worker`)."""
+    seen = Sidecar.beside(app.database, app.home).read()  # before the store: it is written after it
+    here = places.here(app.database)
+    with app.database.read() as session:
+        standing = installation.find(session)
+        if standing is None:
+            return Guard(None, app.config.rehearsal)
+        found = guard.suspect(standing.memory, seen, here, joins=joins and not app.database.sqlite, now=now)
+        if found not in {None, Suspicion.COPY} and not lost.has_mailed(session):
+            found = None
+    last = standing.last_tick_at
+    fresh = last is not None and now - last <= NOTED_EVERY
+    noted = fresh and standing.place == here and seen is not None and seen.uuid == str(standing.uuid)
+    return Guard(found, app.config.rehearsal, last, seen.last_tick if seen else None, noted)
+
+
+def keep(app: Premises, now: datetime, found: Guard) -> None:
+    """Note, at most once a minute, that a sender is at work; of a store under suspicion nothing is noted."""
+    if found.suspicion is None and not found.noted:
+        note(app, now)
+
+
+def note(app: Premises, now: datetime) -> None:
+    """Note that a sender is at work: in the store, and then, durably, beside it."""
+    here, sidecar = places.here(app.database), Sidecar.beside(app.database, app.home)
+    before = sidecar.read()
+    with app.database.read() as session:
+        standing = installation.find(session)
+    if standing is None:
+        return
+    if before is None or before.uuid != str(standing.uuid):  # first: a store with a place and no sidecar is suspected
+        sidecar.write(guard.Memory(str(standing.uuid), None, here))
+    with app.database.write() as session:
+        installation.note_tick(session, now)
+        installation.note_place(session, here)
+    _write_beside(app, here)
+
+
+def adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None = None) -> Adoption:
+    """Take the owner's word on which store this is; `said` is until when mails may have left, as far as they know.
+
+    Raises UsageError where the word cannot be true, AlreadyRunning where a process sends from the store right now.
+    """
+    found = begin(app, now)
+    _refuse(found, answer, said, now)
+    if found.suspicion is not None:
+        return _adopt(app, answer, now, said)
+    with ownership.sole_sender(app.database):
+        return _adopt(app, answer, now, said)
+
+
+def _refuse(found: Guard, answer: Answer, said: datetime | None, now: datetime) -> None:
+    if found.suspicion is Suspicion.RESTORED and answer is Answer.MOVED:
+        raise UsageError(
+            "This store is an older state of itself: mails may have left since that it knows nothing of.",
+            "Say `treuepost db adopt restored`: nothing is lost by it, what may have been sent waits for your word.",
+        )
+    if said is not None and answer is not Answer.RESTORED:
+        raise UsageError("--lost-until belongs to `db adopt restored`.", "Leave it out.")
+    if said is not None and said > now:
+        raise UsageError("--lost-until lies in the future.", "Give the latest time at which a mail may have left.")
+
+
+def _adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None) -> Adoption:
+    here = places.here(app.database)
+    seen = Sidecar.beside(app.database, app.home).read()
+    with app.database.write() as session:
+        standing = installation.ensure(session, now)
+        done = Adoption(answer)
+        if answer is Answer.RESTORED:
+            until = guard.lost_until(standing.memory, seen, said, now)
+            done = _restore(session, app, standing, until, now)
+        installation.adopt(session, answer, here, done.lost_until)
+        installation.note_tick(session, now)
+    _write_beside(app, here)
+    return done
+
+
+def _write_beside(app: Premises, here: str) -> None:
+    with app.database.read() as session:
+        standing = installation.find(session)
+    if standing is not None:
+        Sidecar.beside(app.database, app.home).write(guard.Memory(str(standing.uuid), standing.last_tick_at, here))
+
+
+# -- a backup was put back -------------------------------------------------------------------------------------------
+
+
+def _restore(session: Session, app: Premises, standing: Standing, until: datetime, now: datetime) -> Adoption:
+    """Let nothing go again that may have gone: what was due waits for the owner, what was under way is unknown."""
+    unknown = _give_up_calls(session, now)
+    held = hold_lost(session, until, now, actor=_ACTOR) + lost.rename_held(session, until, now)
+    since = standing.last_tick_at or standing.created_at
+    return Adoption(Answer.RESTORED, until, held, unknown, _spend_budget(session, app, since, until, now))
+
+
+def hold_lost(session: Session, until: datetime, now: datetime, *, actor: str) -> int:
+    """Hold everything that was to go before `until` and is in no living sender's hand; return how many."""
+    values = {"reason": Reason.STORE_RESTORED, "owner": "", "carried_by": None}
+
+    def hold(rows: Sequence[MessageRow]) -> int:
+        return len(messages.move_all(session, rows, State.HELD, now=now, actor=actor, **values))
+
+    count = _all(lambda: lost.waiting(session, until, _AT_ONCE), hold)
+    if actor == _ACTOR:
+        count += _all(lambda: lost.claimed(session, until, _AT_ONCE), hold)
+    return count
+
+
+def _give_up_calls(session: Session, now: datetime) -> int:
+    """End what was being sent when the backup was made: what came of it, and whether it was tried again, is lost."""
+
+    def doubt(rows: Sequence[MessageRow]) -> int:
+        attempts.abandon(session, rows, Reason.STORE_RESTORED.value, now)
+        return len(_ended(session, rows, State.IN_DOUBT, now))
+
+    _all(lambda: lost.called(session, State.SENDING, _AT_ONCE), doubt)
+    return _all(
+        lambda: lost.called(session, State.IN_DOUBT, _AT_ONCE),
+        lambda rows: len(_ended(session, rows, State.UNKNOWN, now)),
+    )
+
+
+def _ended(session: Session, rows: Sequence[MessageRow], after: State, now: datetime) -> list[MessageRow]:
+    why = {"reason": Reason.STORE_RESTORED, "detail": _WHY, "owner": ""}
+    return messages.move_all(session, rows, after, now=now, actor=_ACTOR, **why)
+
+
+def _all(find: Callable[[], list[MessageRow]], act: Callable[[Sequence[MessageRow]], int]) -> int:
+    """Act on what is found, part by part, until nothing more moves."""
+    total = 0
+    while (rows := find()) and (moved := act(rows)):
+        total += moved
+    return total
+
+
+def _spend_budget(session: Session, app: Premises, since: datetime, until: datetime, now: datetime) -> int:
+    """Count as spent today what may have left today at most; return how much."""
+    provider, zone = app.config.provider, app.config.shop.zone
+    today = local_day(now, zone)
+    first = max(since, day_start(today, zone))
+    if until < first:
+        return 0
+    most = guard.most_mails(first, until, provider.max_per_minute)
+    return budgets.take(session, provider.use, budgets.allowances(today, provider.max_per_day), most)
