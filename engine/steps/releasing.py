@@ -139,7 +139,7 @@ def _write_intents(
         if one.row.id not in made:
             continue
         carried = messages.bind(session, one.carried, one.row.id, now=now, actor=owner) if one.carried else []
-        released.append(Released(_as_released(one.row, made[one.row.id]), letter.email, tuple(carried)))
+        released.append(Released(messages.moved(made[one.row.id]), letter.email, tuple(carried)))
     return released
 
 
@@ -187,7 +187,7 @@ def release_again(
         for row in rows
     ]
     made = messages.transition(session, moves, now=now, actor=owner)
-    released = [_as_released(move.message, move) for move in made]
+    released = [messages.moved(move) for move in made]
     calls.repeat(session, call, now)
     mails = tuple(Released(row, frozen[row.id]) for row in released)
     outgoing = Outgoing(call.key, mails, repeated=True)
@@ -218,11 +218,6 @@ def _intent(letter: Letter, one: Inspected, now: datetime, provider: str) -> Mov
         if one.campaign is not None:
             values["campaign_hash"] = one.campaign.hash
     return Move(row, State.SENDING, values=values)
-
-
-def _as_released(row: MessageRow, move: Move) -> MessageRow:
-    written = {name: value for name, value in move.values.items() if name in MessageRow._fields}
-    return row._replace(state=State.SENDING, **written)
 
 
 def skip_carried(mail: Released) -> list[Move]:

@@ -150,7 +150,8 @@ def _released(session: Session, run: Run, now: datetime, calls: int) -> list[Out
     outgoing = release(session, run.app, letters, size=run.batch, now=now, owner=run.owner)
     went = {mail.row.id for call in outgoing for mail in call.mails}
     run.unused += len(letters) - len(went)
-    _rest(session, run, now, letters)
+    if len(went) < len(letters):
+        _rest(session, run, now, letters)
     begun = accumulate((len(call.mails) for call in outgoing[:-1]), initial=0)
     apart = _pace(run).interval.total_seconds()
     return [replace(call, wait=first + apart * before) for call, before in zip(outgoing, begun, strict=True)]

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.retry import LEASE
 from engine.domain.words import State
 from engine.store import messages
 from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
@@ -35,8 +36,8 @@ def claim(
         .with_for_update(skip_locked=True)
     )
     rows = [MessageRow(*found) for found in session.connection().execute(due)]
-    taken = messages.move_all(session, rows, State.CLAIMED, now=now, actor=owner, owner=owner)
-    return sorted(taken, key=lambda row: (row.send_after, row.id))
+    lease = now + LEASE
+    return messages.move_all(session, rows, State.CLAIMED, now=now, actor=owner, owner=owner, lease_until=lease)
 
 
 def count_due(session: Session, now: datetime) -> int:

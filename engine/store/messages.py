@@ -51,6 +51,7 @@ class MessageRow(NamedTuple):
     carried_by: int | None
 
 
+_FIELDS = frozenset(MessageRow._fields)
 WAITING: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
 UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('claimed', 'sending', 'in_doubt', 'held')")
 """Spelled as in the partial indexes, so that both databases read the open messages and not the history."""
@@ -126,28 +127,16 @@ def note_events(session: Session, events: Sequence[Mapping[str, object]]) -> Non
 def move_all(
     session: Session, rows: Sequence[MessageRow], after: State, *, now: datetime, actor: str, **values: Any
 ) -> list[MessageRow]:
-    """Move many messages the same way in one statement; return the rows that moved, as they are now."""
-    if not rows:
-        return []
-    for row in rows:
-        if not may_go(row.state, after):
-            raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {after}")
-    before = {row.id: row for row in rows}
-    by_state: dict[State, list[int]] = {}
-    for row in rows:
-        by_state.setdefault(row.state, []).append(row.id)
-    change = sa.update(TABLE).values(state=after, **({"reason": None, "detail": ""} | values)).returning(*COLUMNS)
-    moved = [
-        MessageRow(*found)
-        for state, ids in by_state.items()
-        for found in session.connection().execute(change.where(TABLE.c.id.in_(ids), TABLE.c.state == state))
-    ]
-    reason = values.get("reason")
-    note_events(
-        session,
-        [_event(Move(before[row.id], after, reason, str(values.get("detail", ""))), now, actor) for row in moved],
-    )
-    return moved
+    """Move many messages the same way; return the rows that moved, as they are now."""
+    reason, detail = values.pop("reason", None), str(values.pop("detail", ""))
+    moves = [Move(row, after, reason, detail, values) for row in rows]
+    return [moved(move) for move in transition(session, moves, now=now, actor=actor)]
+
+
+def moved(move: Move) -> MessageRow:
+    """Return a message's row as it stands after a move."""
+    known = {name: value for name, value in move.values.items() if name in _FIELDS}
+    return move.message._replace(state=move.after, reason=move.reason, **known)
 
 
 def bind(session: Session, rows: Sequence[MessageRow], lead: int, *, now: datetime, actor: str) -> list[MessageRow]:
