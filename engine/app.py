@@ -23,7 +23,7 @@ from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
 from engine.steps.suppressing import replay
-from engine.store import installation, schema, suppressions
+from engine.store import clocks, installation, schema, suppressions
 from engine.store.database import Database
 from engine.store.suppression_log import SuppressionLog
 
@@ -81,7 +81,7 @@ def assemble(config: Config, clock: Clock) -> App:
     return App(
         config=config,
         database=shop.database,
-        clock=clock,
+        clock=clocks.of(shop.database, clock),
         campaigns=campaigns,
         renderer=renderer,
         provider=providers.build(config),

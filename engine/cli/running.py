@@ -1,4 +1,4 @@
-"""`treuepost tick`, `run`, `pause`, `resume`: one pass for cron, the daemon, and the owner's brake."""
+"""`treuepost tick`, `run`, `worker`, `pause`, `resume`: one pass for cron, the daemon, and the owner's brake."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands that let mails go, and stop them."""
     app.command("tick")(tick)
     app.command("run")(run)
+    app.command("worker")(worker)
     app.command("pause")(pause)
     app.command("resume")(resume)
 
@@ -85,17 +86,34 @@ def _show(app: App, report: PassReport) -> None:
 
 def run(
     ctx: typer.Context,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="How many sender processes.")] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="How many processes send; the daemon is one of them.")
+    ] = 1,
 ) -> None:
     """Run the daemon: it plans, sends and watches the files until it is told to stop."""
-    if workers > 1:
-        raise UsageError("--workers above 1 is not in this version.", "One process sends; leave the flag out.")
     from engine.daemon import logging_setup
+    from engine.daemon.children import Children
     from engine.daemon.running import Daemon
+    from engine.daemon.working import send_beside_parent
 
     logging_setup.set_up()
     with opened(ctx) as app:
-        Daemon(app).run()
+        Daemon(app, Children(workers - 1, send_beside_parent, app.config.file)).run()
+
+
+def worker(ctx: typer.Context) -> None:
+    """Send beside a daemon that runs elsewhere: for more machines, with the store on PostgreSQL."""
+    from engine.daemon import logging_setup
+    from engine.daemon.working import Worker
+
+    logging_setup.set_up()
+    with opened(ctx) as app:
+        if app.database.sqlite:
+            raise UsageError(
+                "A worker of its own needs PostgreSQL; this store is one SQLite file.",
+                "On this machine: `treuepost run --workers 2`. For more: `treuepost db move` (docs/scaling.md).",
+            )
+        Worker(app).run()
 
 
 def pause(ctx: typer.Context, campaign: _Campaign = None, everything: _All = False, as_json: _Json = False) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
 from types import FrameType
@@ -18,11 +19,14 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from engine.app import App
-from engine.clock import stopwatch
+from engine.clock import stopwatch, system_clock
 from engine.daemon import reloading, systemd
-from engine.errors import StoreError, TreuepostError
-from engine.steps import alarming, passing, planning, recovering, sending
-from engine.store import installation, ownership
+from engine.daemon.children import Children
+from engine.domain.guard import Suspicion
+from engine.errors import AlreadyRunning, StoreError, TreuepostError
+from engine.steps import alarming, guarding, passing, recovering, sending, telling
+from engine.steps.guarding import Guard
+from engine.store import ownership, workers
 from engine.store.budgets import Stop
 
 PULL_SECONDS = 60
@@ -36,23 +40,29 @@ WATCH_SECONDS = 2
 GRACE_SECONDS = 20
 JUMP = timedelta(seconds=5)
 SHORT_WAIT = timedelta(minutes=10)
-NOTED_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
 
 class Daemon:
-    """One running Treuepost: the ticks, the signals and the stop."""
+    """One running Treuepost: the ticks, the signals and the stop; with `children`, sender processes beside it."""
 
-    def __init__(self, app: App) -> None:
+    checkpoints = True
+    joins = False
+    """Whether it works beside a daemon elsewhere, and so relies on that one's knowing which store this is."""
+
+    def __init__(self, app: App, children: Children | None = None) -> None:
         self.app = app
         self.stopping = threading.Event()
+        self._halt = threading.Event()
+        self._children = children or Children(0)
         self._wake = threading.Event()
         self._rest = threading.Condition()
         self._at_work: set[str] = set()
         self._reload_wanted = False
         self._fault: StoreError | None = None
         self._told: Stop | None = None
+        self._suspected: Suspicion | None = None
         self._watch = reloading.Watch(app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
@@ -62,8 +72,8 @@ class Daemon:
 
     def run(self) -> None:
         """Work until a signal says stop; what is in flight is finished and recorded."""
-        with ownership.sole_sender(self.app.database) as sender:
-            passing.start(self.app, self.app.clock())
+        with self._station() as sender:
+            passing.start(self.app, self.app.clock(), joins=self.joins)
             self._listen()
             self._schedule()
             systemd.notify("READY=1")
@@ -71,14 +81,33 @@ class Daemon:
             self._watch_over(sender)
             systemd.notify("STOPPING=1")
             log.info("stopping", finishing="what is in flight")
+            self._children.stop()
             left = self._finish()
+            self._children.wait()
             self.app.provider.close()
-            self.app.database.checkpoint()
+            if self.checkpoints:
+                self.app.database.checkpoint()
             log.info("stopped", unfinished=left)
             if left and not self._fault:
                 os._exit(0)  # its transaction is rolled back, and the next start does it again
         if self._fault:
             raise self._fault
+
+    def _station(self) -> AbstractContextManager[ownership.Sender]:
+        """Return the place this process works at: only one daemon per store."""
+        return ownership.sole_sender(self.app.database, self.app.clock)
+
+    def _duties(self) -> tuple[tuple[str, int, Callable[[datetime], object]], ...]:
+        """Return what is done, how often (in seconds), and by what."""
+        return (
+            ("pull", PULL_SECONDS, self._pull),
+            ("plan", PLAN_SECONDS, self._plan),
+            ("send", SEND_SECONDS, self._send),
+            ("recover", RECOVER_SECONDS, self._recover),
+            ("reload", RELOAD_SECONDS, self._reload_changed),
+            ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
+            ("notice", NOTICE_SECONDS, self._notice),
+        )
 
     def _finish(self) -> list[str]:
         """Wait for every call in flight; give other ticks a moment, and return those that would take longer."""
@@ -89,15 +118,7 @@ class Daemon:
             return sorted(self._at_work)
 
     def _schedule(self) -> None:
-        for name, seconds, work in (
-            ("pull", PULL_SECONDS, self._pull),
-            ("plan", PLAN_SECONDS, self._plan),
-            ("send", SEND_SECONDS, self._send),
-            ("recover", RECOVER_SECONDS, self._recover),
-            ("reload", RELOAD_SECONDS, self._reload_changed),
-            ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
-            ("notice", NOTICE_SECONDS, self._notice),
-        ):
+        for name, seconds, work in self._duties():
             self._scheduler.add_job(partial(self._tick, name, work), "interval", seconds=seconds, id=name)
         self._scheduler.start()
         self._wake_ticks()
@@ -127,15 +148,18 @@ class Daemon:
     def _plan(self, now: datetime) -> None:
         if self._waits(now):
             return
-        report = planning.plan(self.app, now)
+        report, held = passing.plan(self.app, now)
+        if held:
+            log.warning("mails wait for the owner's word", messages=held, see="treuepost messages list")
+            self._scheduler.modify_job("notice", next_run_time=now)
         if report.planned or report.moved:
             log.info("planned", messages=report.planned, moved=report.moved)
-            self._scheduler.modify_job("send", next_run_time=now)
+            self._scheduler.modify_job("send", next_run_time=system_clock())
 
     def _send(self, now: datetime) -> None:
-        if self._waits(now):
+        if self._waits(now) or self._halt.is_set():
             return
-        report = sending.send_due(self.app, self.app.clock, stop=self.stopping)
+        report = sending.send_due(self.app, self.app.clock, stop=self._halt)
         if came_to := passing.counted(report):
             log.info("sent", **came_to)
         if report.stop and report.stop != self._told:
@@ -147,9 +171,13 @@ class Daemon:
         self._told = report.stop
 
     def _recover(self, now: datetime) -> None:
+        if guarding.look(self.app, now, joins=self.joins).waits:
+            return
         recovered = recovering.recover(self.app, now)
         if recovered:
             log.info("recovered", messages=recovered)
+        workers.note_seen(self.app.database, ownership.owner_name(), now)
+        workers.tidy(self.app.database)
 
     def _checkpoint(self, _now: datetime) -> None:
         self.app.database.checkpoint()
@@ -162,60 +190,106 @@ class Daemon:
         self.app = self._watch.look(self.app)
 
     def _waits(self, now: datetime) -> bool:
-        """Say whether the clock stands shortly before an instant already worked at: then waiting loses nothing."""
-        with self.app.database.read() as session:
-            standing = installation.find(session)
-        last = standing.last_tick_at if standing else None
-        if last is None or now - last > NOTED_EVERY:
-            with self.app.database.write() as session:
-                installation.note_tick(session, now)
-        return last is not None and JUMP < last - now <= SHORT_WAIT
+        """Say whether nothing may be planned and sent now: the store waits for its owner's word, or the clock does.
+
+        Shortly before an instant that was already worked at, waiting loses nothing.
+        """
+        found = guarding.look(self.app, now, joins=self.joins)
+        self._say_guarded(found)
+        if found.waits:
+            return True
+        guarding.keep(self.app, now, found)
+        return found.stored is not None and JUMP < found.stored - now <= SHORT_WAIT
+
+    def _say_guarded(self, found: Guard) -> None:
+        """Say once that the store waits for the owner's word, and once that it does no longer."""
+        suspicion = found.suspicion if found.waits else None
+        with self._rest:
+            before, self._suspected = self._suspected, suspicion
+        if suspicion and suspicion != before:
+            log.error(
+                "store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, self.app.config))
+            )
+        if before and not suspicion:
+            log.info("store adopted", was=before.value)
 
     # -- the main thread -------------------------------------------------------------------------------------------
 
     def _watch_over(self, sender: ownership.Sender) -> None:
         """Watch the clock, the store and the signals until the daemon is to stop."""
-        offset = _offset(self.app)
+        offset = _offset()
         while not self.stopping.is_set():
             self._wake.wait(WATCH_SECONDS)
             self._wake.clear()
             if self._reload_wanted:
                 self._reload()
             offset = self._check_clock(offset)
-            self._check_store(sender)
+            self._look_around(sender)
             systemd.notify("WATCHDOG=1")
+
+    def _look_around(self, sender: ownership.Sender) -> None:
+        self._check_store()
+        self._check_proof(sender)
+        if not self.stopping.is_set():
+            self._children.tend()
 
     def _check_clock(self, before: float) -> float:
         """Notice a clock that was set: the scheduler counts in wall time and would sleep through a step back."""
-        offset = _offset(self.app)
+        offset = _offset()
         if abs(offset - before) > JUMP.total_seconds():
             log.warning("the clock was set", seconds=round(offset - before, 1), note="nothing is sent twice")
             self._wake_ticks()
         return offset
 
-    def _check_store(self, sender: ownership.Sender) -> None:
+    def _check_store(self) -> None:
         if _identity(self.app) != self._file:
-            self._fault = StoreError(
+            self._give_up(
                 f"The store {self.app.database.path} was deleted or replaced while the daemon was running.",
                 "Nothing more is sent. Put the right file back, then start the daemon again.",
             )
-        elif not sender.holds():
-            self._fault = StoreError(
-                "The database server has ended the connection that says who sends.",
-                "Nothing more is sent: another process may send from this store now. Start the daemon again.",
-            )
-        if self._fault:
-            log.error("store lost", error=self._fault.message)
-            self.stopping.set()
+
+    def _check_proof(self, sender: ownership.Sender) -> None:
+        """Claim nothing once the proof that we live is gone; go on under a new name when all calls are recorded."""
+        if sender.holds() or self.stopping.is_set():
+            return
+        if not self._halt.is_set():
+            self._halt.set()
+            log.warning("proof of life lost", name=sender.name, note="nothing is claimed until it is renewed")
+        if not ownership.SENDING.acquire(blocking=False):
+            return
+        try:
+            sender.renew()
+        except AlreadyRunning as error:
+            self._give_up(error.message, error.hint)
+        except StoreError as error:
+            log.warning("store not reached", error=error.message)
+        else:
+            self._halt = threading.Event()
+            log.info("goes on", name=sender.name)
+        finally:
+            ownership.SENDING.release()
+        if self.stopping.is_set():
+            self._halt.set()
+
+    def _give_up(self, message: str, hint: str) -> None:
+        self._fault = StoreError(message, hint)
+        log.error("store lost", error=message)
+        self._stop()
+
+    def _stop(self) -> None:
+        self.stopping.set()
+        self._halt.set()
+        self._wake.set()
 
     def _wake_ticks(self) -> None:
         for job in self._scheduler.get_jobs():
-            job.modify(next_run_time=self.app.clock())
+            job.modify(next_run_time=system_clock())
 
     def _reload(self) -> None:
         self._reload_wanted = False
         systemd.notify_reloading()
         self.app = self._watch.reload_all(self.app)
+        self._children.reload()
         systemd.notify("READY=1")
 
     def _listen(self) -> None:
@@ -226,8 +300,7 @@ class Daemon:
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         if self.stopping.is_set():
             os._exit(1)  # asked a second time: at once; what was in flight is recovered at the next start
-        self.stopping.set()
-        self._wake.set()
+        self._stop()
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_wanted = True
@@ -240,9 +313,9 @@ def _complain(tick: str, error: Exception) -> None:
     log.error("tick failed", tick=tick, error=str(error), exc_info=None if plain else error)
 
 
-def _offset(app: App) -> float:
-    """Return how far the wall clock stands from the monotonic one: it changes only when the clock is set."""
-    return app.clock().timestamp() - stopwatch()
+def _offset() -> float:
+    """Return how far the machine's clock stands from the monotonic one: it changes only when the clock is set."""
+    return system_clock().timestamp() - stopwatch()
 
 
 def _identity(app: App) -> tuple[int, int] | None:

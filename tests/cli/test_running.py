@@ -63,10 +63,15 @@ def test_only_one_process_sends(home: Path) -> None:
     assert "pid" in result.stderr
 
 
-def test_more_workers_are_not_in_this_version(home: Path) -> None:
-    result = typed(home, "run", "--workers", "2")
+def test_a_worker_on_one_file_says_what_to_do_instead(home: Path) -> None:
+    result = typed(home, "worker")
     assert result.exit_code == 2
-    assert "not in this version" in result.stderr
+    assert "needs PostgreSQL" in result.stderr
+    assert "treuepost run --workers 2" in result.stderr
+
+
+def test_no_workers_at_all_is_usage(home: Path) -> None:
+    assert typed(home, "run", "--workers", "0").exit_code == 2
 
 
 def test_a_paused_campaign_waits_and_goes_on(home: Path) -> None:
