@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def read(path: Path) -> list[Line]:
@@ -80,4 +81,4 @@ class Book:
 
 def written(mail: Line) -> bytes:
     """Return a mail's line."""
-    return json.dumps(mail, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encoded(mail).encode() + b"\n"

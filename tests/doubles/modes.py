@@ -102,6 +102,12 @@ class Act:
         return WISHES[int(self.chance * len(WISHES))] if self.value == "any" else self.value or "7"
 
 
+def weighted(text: str) -> list[tuple[float, str]]:
+    """Read `ACT:WEIGHT,ACT,…`; an act without a weight has 1."""
+    parts = [part.strip().partition(":") for part in text.split(",")]
+    return [(float(weight or 1), act) for act, _, weight in parts]
+
+
 @dataclass
 class Mode:
     """Weighted acts and the seed that draws them."""
@@ -128,13 +134,13 @@ class Mode:
         return Act(*self._acts[-1][1:], chance)
 
     def _read(self, part: str) -> tuple[float, str, str]:
-        act, _, weight = part.strip().partition(":")
+        ((weight, act),) = weighted(part)
         name, _, value = act.partition("=")
         bare = name.removeprefix("accept_then_")
         known = bare in OUTCOMES or name in ({"cut_before"} | LOOK_UPS if self.look_ups else _CALLS)
         if not known:
             raise ValueError(f"no such act: {name}")
-        return float(weight or 1), name, value
+        return weight, name, value
 
 
 _CALLS = TAKING | {"cut_before", "cut_in_request"}

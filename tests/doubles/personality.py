@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,7 +36,7 @@ class Request:
         """Return the query's parameters."""
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
-    @property
+    @cached_property
     def document(self) -> Any:
         """Return the body as JSON; None when it is none."""
         try:
@@ -58,12 +59,13 @@ class Reply:
         return json.loads(self.body)
 
 
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def reply(status: int, document: Any, **headers: str) -> Reply:
     """Return a JSON answer; in header names `_` stands for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(
-        status, json.dumps(document, ensure_ascii=False).encode(), {"content-type": "application/json"} | named
-    )
+    return Reply(status, _encoded(document).encode(), {"content-type": "application/json"} | named)
 
 
 @dataclass
@@ -213,6 +215,11 @@ def later(lines: list[Line], query: Mapping[str, str], first: str, last: str) ->
     if len(end) == len("2026-01-01"):
         until += 86_400
     return [line for line in lines if since <= line["at"] < until]
+
+
+def mailbox(text: str) -> str:
+    """Return the bare address of `Name <address>` or `address`."""
+    return text.rpartition("<")[2].rstrip("> ").strip()
 
 
 def stamp(at: float) -> str:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Any
 
 from tests.doubles.book import Line
-from tests.doubles.personality import Member, Personality, Reply, Request, Shelf, Use, later, reply, retry_after, stamp
+from tests.doubles.personality import (
+    Member,
+    Personality,
+    Reply,
+    Request,
+    Shelf,
+    Use,
+    later,
+    mailbox,
+    reply,
+    retry_after,
+    stamp,
+)
 
 
 def problem(status: int, code: int, message: str) -> Reply:
@@ -50,7 +61,7 @@ class Postmark(Personality):
 
     def _member(self, mail: dict[str, Any]) -> Member:
         found = Member(
-            to=parseaddr(mail.get("To", ""))[1],
+            to=mailbox(mail.get("To", "")),
             mid=str(mail.get("Metadata", {}).get("mid", "")),
             subject=mail.get("Subject", ""),
             sender=mail.get("From", ""),
@@ -65,7 +76,8 @@ class Postmark(Personality):
         return found
 
     def answer(self, request: Request, members: list[Member], ids: list[str], now: datetime) -> tuple[Reply, list[int]]:
-        results = [_result(member, number, now) for member, number in zip(members, ids, strict=True)]
+        at = now.isoformat()
+        results = [_result(member, number, at) for member, number in zip(members, ids, strict=True)]
         taken = [index for index, member in enumerate(members) if not member.problem]
         if request.path == "/email/batch":
             return reply(200, results), taken
@@ -109,11 +121,11 @@ class Postmark(Personality):
         return reply(200, {"TotalCount": len(lines), "Messages": found})
 
 
-def _result(member: Member, number: str, now: datetime) -> dict[str, Any]:
+def _result(member: Member, number: str, at: str) -> dict[str, Any]:
     if member.problem:
         code, message = member.problem
         return {"ErrorCode": code or 406, "Message": message or _INACTIVE.format(to=member.to)}
-    told = {"To": member.to, "SubmittedAt": now.isoformat(), "MessageID": number}
+    told = {"To": member.to, "SubmittedAt": at, "MessageID": number}
     return told | {"ErrorCode": 0, "Message": "OK"}
 
 

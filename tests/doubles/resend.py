@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 
 from tests.doubles.book import Line
-from tests.doubles.personality import Member, Personality, Reply, Request, Shelf, Use, reply, retry_after, stamp
+from tests.doubles.personality import (
+    Member,
+    Personality,
+    Reply,
+    Request,
+    Shelf,
+    Use,
+    mailbox,
+    reply,
+    retry_after,
+    stamp,
+)
 
 _LIMITS = {"ratelimit_limit": "10", "ratelimit_remaining": "9", "ratelimit_reset": "1"}
 _FIELDS = ("from", "to", "subject")
@@ -61,7 +71,7 @@ class Resend(Personality):
         to = mail.get("to", "")
         tags = {tag["name"]: tag["value"] for tag in mail.get("tags", [])}
         found = Member(
-            to=parseaddr(to[0] if isinstance(to, list) and to else str(to))[1],
+            to=mailbox(to[0] if isinstance(to, list) and to else str(to)),
             mid=tags.get("mid", ""),
             subject=mail.get("subject", ""),
             sender=mail.get("from", ""),
