@@ -23,6 +23,7 @@ from engine.steps.shop import Shop
 from engine.store import attempts, calls, messages
 from engine.store.calls import CallRow, Doubted
 from engine.store.messages import Move
+from engine.store.upsert import chunks
 
 AT_ONCE = 200
 LOOKED_UP_AT_ONCE = 20
@@ -49,30 +50,23 @@ class _Judged:
 
 def resolve(app: Shop, clock: Clock, *, look_up: bool) -> Resolved:
     """Look at every doubt whose time has come: end what can be ended, look mails up, name the calls to repeat."""
-    resolved = Resolved()
+    resolved, after = Resolved(), 0
     while True:
-        now = clock()
-        judged = _judge(app, now)
+        judged = _judge(app, clock(), after)
         if not judged:
             return resolved
+        after = judged[-1].one.row.id
         by_way: dict[Way, list[_Judged]] = {way: [] for way in Way}
         for one in judged:
             by_way[one.step.way].append(one)
-        _write(app, by_way, now, resolved)
-        asked = by_way[Way.LOOK_UP]
-        for start in range(0, len(asked), LOOKED_UP_AT_ONCE):
-            part = asked[start : start + LOOKED_UP_AT_ONCE]
-            if look_up:
-                _look_up(app, part, clock, resolved)
-            else:
-                _put_off(app, part, now)
-        if len(judged) < AT_ONCE:
-            return resolved
+        _write(app, by_way, clock(), resolved)
+        for part in chunks(by_way[Way.LOOK_UP] if look_up else [], LOOKED_UP_AT_ONCE):
+            _look_up(app, part, clock, resolved)
 
 
-def _judge(app: Shop, now: datetime) -> list[_Judged]:
+def _judge(app: Shop, now: datetime, after: int) -> list[_Judged]:
     with app.database.read() as session:
-        found = calls.doubted(session, now, AT_ONCE)
+        found = calls.doubted(session, now, after, AT_ONCE)
         together = calls.members(session, {one.call.id for one in found if one.call})
     judged = []
     for one in found:
@@ -129,11 +123,6 @@ def _unknown(one: _Judged) -> Move:
 
 
 # -- looking up ------------------------------------------------------------------------------------------------------
-
-
-def _put_off(app: Shop, asked: Sequence[_Judged], now: datetime) -> None:
-    with app.database.write() as session:
-        calls.put_off(session, [one.one for one in asked], now + doubts.FIRST_REPEAT)
 
 
 def _look_up(app: Shop, asked: Sequence[_Judged], clock: Clock, resolved: Resolved) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -80,23 +81,29 @@ def forbid_repeat(session: Session, call: CallRow) -> None:
     session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(closed=True))
 
 
-def doubted(session: Session, now: datetime, limit: int) -> list[Doubted]:
-    """Return messages in doubt that are to be looked at now, with their last call, whole calls together."""
+def doubted(session: Session, now: datetime, after: int, limit: int) -> list[Doubted]:
+    """Return the next messages in doubt, in order of their numbers, that are to be looked at now."""
     due = sa.or_(MESSAGES.c.check_at.is_(None), MESSAGES.c.check_at <= now)
-    return _doubted(session, sa.and_(UNDER_WAY, MESSAGES.c.state == State.IN_DOUBT, due), limit)
+    wanted = sa.and_(UNDER_WAY, MESSAGES.c.state == State.IN_DOUBT, due, MESSAGES.c.id > after)
+    return _doubted(session, wanted, (MESSAGES.c.id,), limit)
 
 
 def members(session: Session, calls: Iterable[int]) -> dict[int, list[Doubted]]:
     """Return, by call, the members that are still in doubt about it, in their frozen order."""
     found: dict[int, list[Doubted]] = {}
     mine = sa.and_(MESSAGES.c.state == State.IN_DOUBT, _ATTEMPTS.c.call_id.in_(sorted(calls)))
-    for one in _doubted(session, mine, None):
+    for one in _doubted(session, mine, (_ATTEMPTS.c.call_id, _ATTEMPTS.c.position), None):
         if one.call is not None:
             found.setdefault(one.call.id, []).append(one)
     return found
 
 
-def _doubted(session: Session, condition: sa.ColumnElement[bool], limit: int | None) -> list[Doubted]:
+def _doubted(
+    session: Session,
+    condition: sa.ColumnElement[bool],
+    order: Sequence[sa.ColumnElement[Any]],
+    limit: int | None,
+) -> list[Doubted]:
     """Read through each message's last attempt: the one it was released with."""
     mine = (MESSAGES.c.provider, MESSAGES.c.look_ups, _ATTEMPTS.c.position, _ATTEMPTS.c.started_at)
     call = tuple(_CALLS.c[name] for name in CallRow.__slots__)
@@ -106,7 +113,7 @@ def _doubted(session: Session, condition: sa.ColumnElement[bool], limit: int | N
         .outerjoin(_ATTEMPTS, sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence))
         .outerjoin(_CALLS, _CALLS.c.id == _ATTEMPTS.c.call_id)
         .where(condition)
-        .order_by(_ATTEMPTS.c.call_id, _ATTEMPTS.c.position, MESSAGES.c.id)
+        .order_by(*order)
         .limit(limit)
     )
     width = len(COLUMNS)

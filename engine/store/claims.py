@@ -11,7 +11,7 @@ from sqlmodel import Session
 from engine.domain.retry import LEASE
 from engine.domain.words import State
 from engine.store import messages
-from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
+from engine.store.messages import TABLE, WAITING, MessageRow
 
 
 def claim(
@@ -23,7 +23,7 @@ def claim(
     writer in at a time.
     """
     due = (
-        sa.select(*COLUMNS)
+        sa.select(TABLE.c.id)
         .where(
             WAITING,
             TABLE.c.send_after <= now,
@@ -35,7 +35,7 @@ def claim(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = [MessageRow(*found) for found in session.connection().execute(due)]
+    rows = messages.by_ids(session, session.connection().execute(due).scalars())
     lease = now + LEASE
     return messages.move_all(session, rows, State.CLAIMED, now=now, actor=owner, owner=owner, lease_until=lease)
 

@@ -1,0 +1,189 @@
+"""Doubts and how they end: the identical call again, a look-up, or an honest "unknown"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from engine.app import App
+from engine.domain.words import (
+    Absent,
+    Accepted,
+    Call,
+    CannotTell,
+    Email,
+    Finding,
+    Found,
+    InDoubt,
+    NotSent,
+    Reason,
+    Refused,
+    Result,
+)
+from engine.providers.contract import Recovery
+from engine.steps import subscribing
+from engine.store.message_tables import ProviderCall
+from tests.conftest import MakeApp
+from tests.people import NOW
+from tests.steps.sending_shop import ATTEMPTS, BIRTHDAY, add_birthdays, later, rows, send, states, tick
+
+CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
+KEY = Recovery(replays=timedelta(minutes=12))
+OWN_ID = Recovery(settles=timedelta(minutes=15))
+SECOND = timedelta(seconds=1)
+
+
+class Voice:
+    """A provider that answers as it is told, and keeps what it was given and asked."""
+
+    name = "voice"
+    rehearsal = False
+    senders = 1
+
+    def __init__(self, recovery: Recovery, *, batch: int = 1) -> None:
+        self.recovery, self.batch = recovery, batch
+        self.answer: Result = InDoubt("silence")
+        self.finding: Finding = Absent()
+        self.calls: list[Call] = []
+        self.asked: list[str] = []
+
+    def send(self, call: Call) -> list[Result]:
+        self.calls.append(call)
+        return [self.answer for _ in call.emails]
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
+        assert since <= NOW + timedelta(days=3)
+        self.asked += [email.message_id for email in emails]
+        return [self.finding for _ in emails]
+
+    def close(self) -> None:
+        pass
+
+
+def _shop(make_app: MakeApp, voice: Voice, people: int = 3) -> App:
+    app = replace(make_app(campaigns={"birthday": BIRTHDAY}), provider=voice)
+    add_birthdays(app, people)
+    tick(app)
+    assert states(app) == {"in_doubt": people}
+    return app
+
+
+def _reasons(app: App) -> list[tuple[str, Reason | None]]:
+    return [(row.state.value, row.reason) for row in rows(app)]
+
+
+def test_the_identical_batch_goes_again_with_its_key_and_order(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=3)
+    app = _shop(make_app, voice)
+    voice.answer = Accepted("4711")
+    send(app, NOW + 5 * SECOND)
+    first, again = voice.calls
+    assert again == first
+    assert len(first.emails) == 3
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 3
+    (call,) = rows(app, CALLS)
+    assert (call.key, call.members, call.made) == (first.key, 3, 2)
+    parts = [(attempt.call_id, attempt.fence, attempt.position) for attempt in rows(app, ATTEMPTS)]
+    assert parts == [(call.id, fence, position) for fence in (1, 2) for position in range(3)]
+
+
+def test_a_repeat_that_did_not_go_leaves_the_first_doubt(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    app = _shop(make_app, voice, 1)
+    for minute, answer in enumerate((NotSent("busy"), Refused("no"), InDoubt("silence")), 1):
+        voice.answer = answer
+        send(app, later(3 * minute))
+        assert states(app) == {"in_doubt": 1}
+    send(app, later(12))
+    assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
+    assert len(voice.calls) == 4
+
+
+def test_nothing_is_repeated_once_the_key_may_be_forgotten(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    app = _shop(make_app, voice, 1)
+    send(app, later(12))
+    assert len(voice.calls) == 1
+    assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
+
+
+def test_a_batch_with_somebody_who_withdrew_is_never_repeated(make_app: MakeApp) -> None:
+    voice = Voice(Recovery(KEY.replays, OWN_ID.settles), batch=3)
+    app = _shop(make_app, voice)
+    subscribing.object_from_any_channel(app, "1", "am Telefon", later(1))
+    send(app, later(2))
+    send(app, later(3))
+    assert len(voice.calls) == 1
+    voice.finding = Found("4711")
+    send(app, later(16))
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 3
+    assert len(voice.calls) == 1
+
+
+def test_a_repeat_waits_for_the_hours_in_which_one_may_write(make_app: MakeApp) -> None:
+    voice = Voice(Recovery(timedelta(hours=24)))
+    evening = BIRTHDAY + '[send]\nbetween = "09:00-09:35"\n'
+    app = replace(make_app(campaigns={"birthday": evening}), provider=voice)
+    add_birthdays(app, 1)
+    tick(app)
+    voice.answer = Accepted("4711")
+    send(app, later(10))
+    assert len(voice.calls) == 1
+    assert states(app) == {"in_doubt": 1}
+    send(app, later(24 * 60 - 20))
+    assert len(voice.calls) == 2
+    assert states(app) == {"sent": 1}
+
+
+def test_one_no_is_not_believed_and_after_two_the_mail_goes_out_anew(make_app: MakeApp) -> None:
+    voice = Voice(OWN_ID)
+    app = _shop(make_app, voice, 2)
+    for minute in (1, 14):
+        send(app, later(minute))
+    assert voice.asked == []
+    send(app, later(15))
+    assert (len(voice.asked), states(app)) == (2, {"in_doubt": 2})
+    send(app, later(29))
+    assert (len(voice.asked), states(app)) == (2, {"in_doubt": 2})
+    voice.answer = Accepted("4711")
+    send(app, later(30))
+    send(app, later(31))
+    assert len(voice.asked) == 4
+    assert states(app) == {"sent": 2}
+    keys = [call.key for call in voice.calls]
+    assert len(set(keys)) == 4
+
+
+def test_what_a_look_up_finds_is_proof_at_once(make_app: MakeApp) -> None:
+    voice = Voice(OWN_ID)
+    app = _shop(make_app, voice, 1)
+    voice.finding = Found("4711", "delivered")
+    send(app, later(15))
+    (row,) = rows(app)
+    assert (row.state.value, row.reason, row.provider_id) == ("sent", Reason.PROVED, "4711")
+    assert len(voice.calls) == 1
+
+
+def test_a_look_up_without_an_answer_counts_for_nothing(make_app: MakeApp) -> None:
+    voice = Voice(OWN_ID)
+    app = _shop(make_app, voice, 1)
+    voice.finding = CannotTell("500")
+    for minute in range(15, 600, 20):
+        send(app, later(minute))
+    assert states(app) == {"in_doubt": 1}
+    assert rows(app)[0].look_ups == 0
+    send(app, later(3 * 24 * 60))
+    assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
+    assert len(voice.calls) == 1
+
+
+def test_a_doubt_of_another_provider_is_called_unknown(make_app: MakeApp) -> None:
+    app = _shop(make_app, Voice(KEY), 1)
+    other = Voice(KEY)
+    other.name = "other"
+    send(replace(app, provider=other), later(1))
+    assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
+    assert other.calls == []
