@@ -5,9 +5,13 @@ Old keys stay valid for reading: a link in a mail must work as long as the mail 
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer, URLSafeSerializer
+from itsdangerous.encoding import base64_encode
 
 from engine.keys import Keyring
 
@@ -25,21 +29,42 @@ def read_unsubscribe_token(keyring: Keyring, token: str) -> str | None:
     return _read(keyring, UNSUBSCRIBE, token)
 
 
-def _signer(keyring: Keyring, purpose: str) -> URLSafeSerializer:
-    return URLSafeSerializer(
-        keyring.signing(purpose), salt=purpose, signer_kwargs={"digest_method": sha256, "key_derivation": "hmac"}
+class _Signer(Signer):
+    """A signer that derives each key once, and not again for every mail."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._derived: dict[str | bytes | None, bytes] = {}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        """Return the key that is derived from one of the shop's."""
+        found = self._derived.get(secret_key)
+        if found is None:
+            found = self._derived[secret_key] = super().derive_key(secret_key)
+        return found
+
+
+@lru_cache(maxsize=8)
+def _signing(keyring: Keyring, purpose: str) -> tuple[URLSafeSerializer, Signer]:
+    serializer: URLSafeSerializer = URLSafeSerializer(
+        keyring.signing(purpose),
+        salt=purpose,
+        signer=_Signer,
+        signer_kwargs={"digest_method": sha256, "key_derivation": "hmac"},
     )
+    return serializer, serializer.make_signer(purpose)
 
 
 def _write(keyring: Keyring, purpose: str, value: str) -> str:
-    return str(_signer(keyring, purpose).dumps(value))
+    # As the serializer writes it, but for its attempt to compress an id.
+    return _signing(keyring, purpose)[1].sign(base64_encode(json.dumps(value))).decode("ascii")
 
 
 def _read(keyring: Keyring, purpose: str, token: str) -> str | None:
     if len(token) > _LONGEST or not token.isascii():
         return None
     try:
-        value = _signer(keyring, purpose).loads(token)
+        value = _signing(keyring, purpose)[0].loads(token)
     except BadData:
         return None
     return value if isinstance(value, str) else None

@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import parseaddr
-from urllib.parse import urlsplit
+from functools import lru_cache
+from typing import NamedTuple
 
 from engine.config.loading import Config
+from engine.config.sections import split_mailbox
 from engine.domain.permission import is_advertising
 from engine.domain.words import Email
 from engine.errors import TemplateError
@@ -42,6 +44,7 @@ class Envelope:
     to: str
     name: str = ""
     unsubscribe: str = ""
+    date: str = ""
 
 
 def compose(config: Config, rendered: Rendered, envelope: Envelope) -> Email:
@@ -49,12 +52,13 @@ def compose(config: Config, rendered: Rendered, envelope: Envelope) -> Email:
 
     A customer's name is cleaned; a line break anywhere else is a fault in the shop's own files and refused.
     """
+    mailboxes = _mailboxes(config.provider.sender, config.provider.reply_to)
     return Email(
         message_id=envelope.message_id,
         campaign=envelope.campaign,
-        sender=_safe(config.sender_address, "from"),
-        sender_name=_safe(config.sender_name, "from"),
-        reply_to=_safe(parseaddr(config.provider.reply_to)[1], "reply_to"),
+        sender=mailboxes.sender,
+        sender_name=mailboxes.sender_name,
+        reply_to=mailboxes.reply_to,
         to=_safe(envelope.to, "to"),
         to_name=clean(envelope.name)[:_LONGEST_NAME].strip(),
         subject=_safe(rendered.subject, "subject"),
@@ -64,28 +68,61 @@ def compose(config: Config, rendered: Rendered, envelope: Envelope) -> Email:
     )
 
 
+class _Mailboxes(NamedTuple):
+    """Who writes and who is answered: the same in every mail of a shop."""
+
+    sender: str
+    sender_name: str
+    reply_to: str
+
+
+@lru_cache(maxsize=8)
+def _mailboxes(sender: str, reply_to: str) -> _Mailboxes:
+    name, address = split_mailbox(sender)
+    return _Mailboxes(_safe(address, "from"), _safe(name, "from"), _safe(parseaddr(reply_to)[1], "reply_to"))
+
+
 def headers(config: Config, envelope: Envelope) -> dict[str, str]:
-    """Return the headers beside From, To, Subject and Date; RFC 8058's two for advertising, neither for owed mails.
+    """Return the headers beside From, To and Subject; RFC 8058's two for advertising, neither for owed mails.
 
     There is no mailto: in List-Unsubscribe, because nobody polls a mailbox for it.
     """
-    domain = _ascii_domain(config.sender_address.rpartition("@")[2])
-    found = {
-        "Message-ID": f"<{envelope.message_id}@{domain}>",
-        "Auto-Submitted": "auto-generated",
-        "X-Auto-Response-Suppress": "OOF, AutoReply",
-    }
+    of_all = _of_all(config.provider.sender, config.shop.name, envelope.campaign, envelope.kind)
+    found = {"Message-ID": _header(f"<{envelope.message_id}@{of_all.domain}>", "Message-ID")}
+    found |= of_all.headers
+    if envelope.date:
+        found["Date"] = envelope.date
     if is_advertising(envelope.kind):
-        if urlsplit(envelope.unsubscribe).scheme not in ("http", "https"):
+        if not envelope.unsubscribe.lower().startswith(("http://", "https://")):
             message = f'campaign "{envelope.campaign}": advertising needs an unsubscribe link'
             raise TemplateError(message, "Set [web] public_url in config.toml.")
-        found |= {
-            "List-Unsubscribe": f"<{envelope.unsubscribe}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "List-Id": f"{_phrase(config.shop.name)} <{_label(envelope.kind)}.{domain}>",
-            "Feedback-ID": f"{_label(envelope.campaign)}:{_label(envelope.kind)}:treuepost",
-        }
-    return {name: _ascii(_safe(value, name), name) for name, value in found.items()}
+        found["List-Unsubscribe"] = _header(f"<{envelope.unsubscribe}>", "List-Unsubscribe")
+        found |= of_all.of_advertising
+    return found
+
+
+class _OfAll(NamedTuple):
+    """The headers that are the same in every mail of a campaign."""
+
+    domain: str
+    headers: dict[str, str]
+    of_advertising: dict[str, str]
+
+
+@lru_cache(maxsize=256)
+def _of_all(sender: str, shop: str, campaign: str, kind: str) -> _OfAll:
+    domain = _ascii_domain(split_mailbox(sender)[1].rpartition("@")[2])
+    every = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "OOF, AutoReply"}
+    advertising = {
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": f"{_phrase(shop)} <{_label(kind)}.{domain}>",
+        "Feedback-ID": f"{_label(campaign)}:{_label(kind)}:treuepost",
+    }
+    return _OfAll(domain, every, {name: _header(value, name) for name, value in advertising.items()})
+
+
+def _header(value: str, name: str) -> str:
+    return _ascii(_safe(value, name), name)
 
 
 def _ascii(value: str, where: str) -> str:

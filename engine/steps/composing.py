@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from email.utils import format_datetime
+from functools import lru_cache
 
 from babel.numbers import get_currency_precision
 
@@ -46,9 +46,15 @@ def compose(app: Shop, one: Inspected, known: Known, now: datetime) -> tuple[Ren
         to=one.person.email or "",
         name=f"{one.person.first_name} {one.person.last_name}".strip(),
         unsubscribe=context.links.unsubscribe,
+        date=_date_line(now),
     )
-    email = mail.compose(app.config, rendered, envelope)
-    return rendered, replace(email, headers=email.headers | {"Date": format_datetime(now)})
+    return rendered, mail.compose(app.config, rendered, envelope)
+
+
+@lru_cache(maxsize=8)
+def _date_line(now: datetime) -> str:
+    """Return the instant as a mail's head gives it; a group shares it."""
+    return format_datetime(now)
 
 
 def context_of(app: Shop, one: Inspected, known: Known, now: datetime) -> MailContext:
@@ -123,6 +129,8 @@ def _item(row: Row) -> ItemView:
 
 def _items(one: Inspected, known: Known) -> tuple[ItemView, ...]:
     """Return the thing this mail is about and those of the messages it carries, the first due first."""
+    if not known.items:
+        return ()
     numbers = {known.people[number].service_item_id for number in (one.row.id, *(row.id for row in one.carried))}
     rows = [known.items[number] for number in numbers if number is not None and number in known.items]
     return tuple(_item(row) for row in sorted(rows, key=lambda row: (row.due_on or date.max, row.id)))
@@ -137,10 +145,10 @@ def _because(one: Inspected) -> Because:
     decision = one.decision
     if decision.basis is not Basis.CONSENT:
         return Because(decision.basis)
-    events = {f"consent:{event.id}": event.at for event in one.permission.events}
-    at = events.get(decision.evidence)
+    at = next((event.at for event in one.permission.events if decision.evidence == f"consent:{event.id}"), None)
     return Because(decision.basis, local_day(at, one.zone) if at else None)
 
 
+@lru_cache(maxsize=1024)
 def _words(cell: str) -> tuple[str, ...]:
     return tuple(word for word in cell.split(";") if word)
