@@ -13,7 +13,7 @@ from sqlmodel import Session
 from engine.clock import Clock
 from engine.domain.calendar import local_day
 from engine.domain.words import Reason, State
-from engine.steps import composing
+from engine.steps import breaking, composing
 from engine.steps.calling import Flight
 from engine.steps.gating import Inspection, inspect
 from engine.steps.releasing import Letter, give_back, settle
@@ -112,11 +112,13 @@ def _claim(run: Run) -> list[MessageRow]:
         if stopped is not None and stopped.until > now:
             return []
         run.was_stopped = stopped is not None
+        allowed = run.group if app.provider.rehearsal else breaking.allowed(session, app.provider.name, now)
         on = _running(session, app)
         budgets.give_back(session, app.provider.name, allowances, run.unused)
         run.unused = 0
-        granted = budgets.take(session, app.provider.name, allowances, run.group)
-        run.budget_spent = granted == 0
+        wanted = run.group if allowed is None else min(run.group, allowed)
+        granted = budgets.take(session, app.provider.name, allowances, wanted)
+        run.budget_spent = granted == 0 < wanted
         rows = (
             claims.claim(session, owner=run.owner, now=now, limit=granted, campaigns=on, rehearsal=app.rehearsal)
             if granted and on

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from engine.domain import retry
 from engine.domain.words import Accepted, InDoubt, NotSent, Reason, Refused, Result, State
-from engine.steps import suppressing
+from engine.steps import breaking, suppressing
 from engine.steps.calling import Landed
 from engine.steps.releasing import Outgoing, Released, let_go, skip_carried
 from engine.steps.shop import Shop
@@ -52,6 +52,8 @@ def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: dateti
         else:
             _keep_evidence(session, told.mail.row, told.result, now, owner)
             counts["late"] += 1
+    if not app.provider.rehearsal:
+        breaking.note(session, app.provider.name, [told.result for told in results], now)
     for one in landed:
         if one.results is None:
             counts.update(_take_back(session, one.outgoing, now, owner))
