@@ -8,12 +8,13 @@ GrammarError.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from engine.domain.grammar import Cap, Span, UsualInterval, Weekdays, When, Window
+from engine.domain.grammar import Cap, Span, UsualInterval, Weekdays, When, Window, parse_wait
 
 Value = TypeVar("Value")
 
@@ -47,6 +48,12 @@ def _lowered(values: tuple[str, ...]) -> tuple[str, ...]:
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 SpanField = Annotated[Span, _reader(Span, Span.parse), _AS_TEXT, _schema("3 days", "2 weeks", "12 months", "2 hours")]
+WaitField = Annotated[
+    timedelta,
+    _reader(timedelta, parse_wait),
+    PlainSerializer(lambda wait: f"{wait // timedelta(seconds=1)} seconds", return_type=str),
+    _schema("15 minutes", "90 seconds", "2 hours"),
+]
 WhenField = Annotated[
     When, _reader(When, When.parse), _AS_TEXT, _schema("on the day", "3 days before", "1 day after", "2 hours after")
 ]

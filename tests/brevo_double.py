@@ -66,26 +66,34 @@ class BrevoDouble:
                     self.mode, self._times = "accept", None
             return mode
 
-    def accept(self, mail: dict[str, Any]) -> Answer:
-        """Write a mail into the book, unless its key is there already."""
-        key = mail.get("headers", {}).get("idempotencyKey", "")
+    def accept(self, call: dict[str, Any]) -> Answer:
+        """Write a call's mails into the book, unless its key is there already."""
+        key = call.get("headers", {}).get("idempotencyKey", "")
+        versions = call.get("messageVersions") or [call]
         with self._lock:
             if key in self._keys and not self.forgetful:
                 return problem(400, "duplicate_parameter", "The idempotency key was used before")
-            number = f"<{len(self._keys) + 1}.{hashlib.sha256(key.encode()).hexdigest()[:12]}@relay.example>"
-            self._keys[key] = number
-            entry = {
-                "key": key,
-                "messageId": number,
-                "to": mail["to"][0]["email"],
-                "subject": mail.get("subject", ""),
-                "tags": mail.get("tags", []),
-            }
+            mark = f"{len(self._keys) + 1}.{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+            numbers = [f"<{mark}.{place}@relay.example>" for place in range(len(versions))]
+            self._keys[key] = numbers[0]
             with self.book.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                for version, number in zip(versions, numbers, strict=True):
+                    file.write(json.dumps(_entry(key, number, call, version), ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-        return reply(201, {"messageId": number})
+        return reply(201, {"messageIds": numbers} if "messageVersions" in call else {"messageId": numbers[0]})
+
+
+def _entry(key: str, number: str, call: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
+    headers = call.get("headers", {}) | version.get("headers", {})
+    return {
+        "key": key,
+        "messageId": number,
+        "mid": headers.get("X-Mailin-custom", ""),
+        "to": version["to"][0]["email"],
+        "subject": version.get("subject", call.get("subject", "")),
+        "tags": call.get("tags", []),
+    }
 
 
 def reply(status: int, document: dict[str, Any], **headers: str) -> Answer:

@@ -12,9 +12,9 @@ import typer
 from engine.cli.opening import Translate
 from engine.cli.output import say
 from engine.cli.starter import TRADES, Answers
+from engine.config.providers import PROVIDERS
 from engine.errors import UsageError
 
-PROVIDERS = ("outbox", "smtp", "brevo")
 _COMPANIES = ("gmbh", "ug", "ag", "ohg", "kg", "e.k", "ek")
 _CRAFTS = ("plumbing", "bikes", "bakery")
 _DEFAULTS: dict[str, object] = {
@@ -110,7 +110,7 @@ def _ask_imprint(questions: Questions, trade: str, _: Translate) -> None:
 
 def _ask_provider(questions: Questions, _: Translate) -> None:
     provider = questions.text(
-        "provider", "5. " + _("Who will carry the mails (outbox = nobody yet)?"), allowed=PROVIDERS
+        "provider", "5. " + _("Who will carry the mails (outbox = nobody yet)?"), allowed=tuple(PROVIDERS)
     )
     if provider == "smtp":
         questions.text("base_url", "   " + _("The mail server, like smtp://user@smtp.your-host.de:587?"))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from engine.app import KEY_FILE, read_campaigns
 from engine.config.loading import Config
+from engine.config.providers import PROVIDERS
 from engine.errors import Invalid, TreuepostError
 from engine.store import backups, budgets, installation, schema, soundness
 from engine.store.database import Database
@@ -25,7 +26,6 @@ _SCARCE = 500_000_000
 _FIXED = (3, 51, 3)
 """The SQLite version from which a reset of the log can no longer lose a commit when several processes write."""
 
-_HOSTS = {"brevo": "https://api.brevo.com"}
 _PORTS = {"http": 80, "https": 443, "smtp": 587, "smtps": 465}
 
 
@@ -198,7 +198,7 @@ def _last_stop(config: Config, say: Say) -> Iterator[Line]:
 
 def _reach(config: Config, say: Say) -> Line:
     """Open a connection to the provider's host and close it again; nothing is sent."""
-    parts = urlsplit(config.provider.base_url or _HOSTS.get(config.provider.use, ""))
+    parts = urlsplit(config.provider.base_url or PROVIDERS[config.provider.use].home)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
     try:
         socket.create_connection((host, port), timeout=10).close()

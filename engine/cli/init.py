@@ -58,7 +58,7 @@ def init(
     chamber: Annotated[str | None, typer.Option(help="The chamber, for crafts.")] = None,
     address_form: Annotated[str | None, typer.Option(help="Sie or du.")] = None,
     holidays: Annotated[str | None, typer.Option(help="The state, like DE-BY.")] = None,
-    provider: Annotated[str | None, typer.Option(help="outbox, smtp or brevo.")] = None,
+    provider: Annotated[str | None, typer.Option(help="outbox, smtp, brevo, resend or postmark.")] = None,
     base_url: Annotated[str | None, typer.Option(help="The mail server, like smtp://user@host:587.")] = None,
     dpa_signed_at: Annotated[str | None, typer.Option(help="Day of the processing agreement, like 2026-11-01.")] = None,
     wording: Annotated[str | None, typer.Option(help="Text beside the double opt-in box.")] = None,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from engine.config.providers import PROVIDERS
 from engine.config.sections import LOOPBACK, Config, ProviderSection
 from engine.errors import Finding
 from engine.toml.faults import Say
@@ -18,7 +19,6 @@ EXAMPLE = re.compile(
 
 _REPRESENTED = frozenset({"gmbh", "ug", "ag", "gmbh & co. kg", "eg"})
 _REGISTERED = _REPRESENTED | {"kg", "ohg", "e.k.", "e. k."}
-_SCHEMES = {"smtp": ("smtp", "smtps"), "brevo": ("http", "https")}
 
 
 def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
@@ -53,24 +53,28 @@ def _placeholders(config: Config, source: TomlSource, say: Say) -> Iterator[Find
 
 def _provider(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
     """Say what the chosen provider still needs."""
-    provider = config.provider
+    provider, needs = config.provider, PROVIDERS[config.provider.use]
     if not config.rehearsal and not provider.sender:
         message = say('provider "%(name)s" needs a sender', name=provider.use)
         yield source.finding("E102", message, ("provider",), key=True, help='from = "Name <post@…>"')
-    if provider.use == "smtp" and not provider.base_url:
+    if needs.server and not provider.base_url:
         message = say('provider "%(name)s" needs its server', name=provider.use)
         yield source.finding("E102", message, ("provider",), key=True, help='base_url = "smtp://user@smtp.…:587"')
-    if provider.use == "brevo" and provider.api_key is None:
+    if needs.key and provider.api_key is None:
         message = say('provider "%(name)s" needs a key', name=provider.use)
         remedy = say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY")
         yield source.finding("E102", message, ("provider",), key=True, help=remedy)
+    if needs.key and provider.batch is not None and provider.batch > needs.most:
+        words = {"name": provider.use, "most": needs.most}
+        message = say("`provider.batch`: %(name)s takes at most %(most)s mails in a call", **words)
+        yield source.finding("E105", message, ("provider", "batch"))
     if provider.base_url:
         yield from _base_url(provider, source, say)
 
 
 def _base_url(provider: ProviderSection, source: TomlSource, say: Say) -> Iterator[Finding]:
     parts, loc = urlsplit(provider.base_url), ("provider", "base_url")
-    allowed = _SCHEMES.get(provider.use, ("http", "https", "smtp", "smtps"))
+    allowed = PROVIDERS[provider.use].schemes
     if parts.scheme not in allowed or not parts.hostname:
         words = ", ".join(f"{word}://" for word in allowed)
         yield source.finding("E105", say("`%(key)s`: must begin with %(words)s", key=".".join(loc), words=words), loc)

@@ -12,8 +12,9 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic_core import PydanticCustomError
 
+from engine.config.providers import PROVIDERS, USUAL_BATCH
 from engine.domain.permission import KINDS
-from engine.fields import FROZEN, CapField, SpanField, Tags, Texts, WindowField
+from engine.fields import FROZEN, CapField, SpanField, Tags, Texts, WaitField, WindowField
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -139,7 +140,7 @@ class ProviderSection(Section):
     batch: Annotated[int, Field(ge=1, le=1000)] | None = None
     senders: Annotated[int, Field(ge=1, le=64)] = 4
     stream: Line = ""
-    settle: SpanField | None = None
+    settle: WaitField | None = None
     dpa_signed_at: date | None = None
     api_key_file: str = ""
     api_key: SecretStr | None = None
@@ -153,6 +154,16 @@ class ProviderSection(Section):
     def sender_address(self) -> str:
         """Return the address in `from`, without the name."""
         return split_mailbox(self.sender)[1]
+
+    @property
+    def secret(self) -> str:
+        """Return the key or password; empty without one."""
+        return self.api_key.get_secret_value() if self.api_key else ""
+
+    @property
+    def per_call(self) -> int:
+        """Return how many mails one call may carry: what the config says, as far as the provider takes it."""
+        return min(self.batch or USUAL_BATCH, PROVIDERS[self.use].most)
 
     @property
     def on_loopback(self) -> bool:

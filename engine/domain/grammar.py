@@ -35,6 +35,7 @@ _LIKELY = {
     "m": "months",
     "y": "years",
 }
+_WAITS = '"90 seconds", "15 minutes", "2 hours"'
 _SPANS = '"3 days", "2 weeks", "12 months", "1 year", "2 hours"'
 
 
@@ -111,6 +112,15 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.amount} {self.unit[:-1] if self.amount == 1 else self.unit}"
+
+
+def parse_wait(text: str) -> timedelta:
+    """Read a wait between two questions: `90 seconds`, `15 minutes`, `2 hours`; at most a day."""
+    found = re.fullmatch(r"([0-9]{1,5})\s+(second|minute|hour)s?", text.strip())
+    wait = timedelta(**{f"{found[2]}s": int(found[1])}) if found else timedelta.max
+    if wait > timedelta(days=1):
+        raise GrammarError("%(text)s is not a length of time; write for example %(examples)s", **_shown(text, _WAITS))
+    return wait
 
 
 @dataclass(frozen=True, slots=True)

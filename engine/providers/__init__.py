@@ -13,6 +13,8 @@ PROVIDERS = {
     "outbox": "engine.providers.outbox",
     "smtp": "engine.providers.smtp",
     "brevo": "engine.providers.brevo",
+    "resend": "engine.providers.resend",
+    "postmark": "engine.providers.postmark",
 }
 """`[provider] use` -> the module whose `build(config)` makes it."""
 

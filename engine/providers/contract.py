@@ -50,7 +50,11 @@ class Provider(Protocol):
         """Return how a doubt can be ended."""
 
     def send(self, call: Call) -> list[Result]:
-        """Make this call once and return one result per mail, in the same order."""
+        """Make this call once and return one result per mail, in the same order.
+
+        A batch that is refused as a whole, because of one of its mails, is `NotSent` for every one of them: none left,
+        and which one it was may show only when each is tried alone.
+        """
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
         """Ask for each mail, by our own id, whether it was accepted; `since` is when its call was first made."""

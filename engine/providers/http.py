@@ -19,10 +19,16 @@ import httpx
 
 from engine.clock import stopwatch
 from engine.domain.words import InDoubt, NotSent
+from engine.providers.deadlines import Deadlines
 
 LONGEST_CALL = 30.0
 MOST_BYTES = 64 * 1024
+"""As much of the answer to a call with one mail is read."""
+MOST_FOUND = 1024 * 1024
+"""As much of the answer to a question is read."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+# Shorter than any provider's idle time: a line that died between two mails would be doubt.
+_LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +41,29 @@ class Answer:
 
 
 class Line:
-    """The way to one provider's API."""
+    """The way to one provider's API; `longest_call` in seconds, from the first try to connect to the last byte."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], *, longest_call: float = LONGEST_CALL) -> None:
         self._base_url = base_url.rstrip("/")
-        self._headers = dict(headers)
+        self._headers = {"accept-encoding": "identity"} | dict(headers)
         self._longest_call = longest_call
+        waits = {"connect": min(5.0, longest_call), "pool": 5.0, "read": longest_call, "write": longest_call}
+        self._extensions = {"timeout": waits}
         self._tls: ssl.SSLContext | None = None
         self._mine = threading.local()
         self._lock = threading.Lock()
-        self._clients: list[httpx.Client] = []
+        self._clients: list[httpx.HTTPTransport] = []
+        self._deadlines = Deadlines()
 
-    def post(self, path: str, content: bytes) -> Answer | NotSent | InDoubt:
-        """Send one request, once, and say what came of it within the longest time a call may take."""
-        call = _Call(self._longest_call, self._mine)
-        try:
-            with (
-                call,
-                self._client().stream(
-                    "POST", self._base_url + path, content=content, extensions={"trace": call.trace}
-                ) as response,
-            ):
-                return Answer(response.status_code, dict(response.headers), call.read(response))
-        except _NOT_SENT as error:
-            return NotSent(f"not reachable: {_named(error)}", account=True)
-        except httpx.LocalProtocolError as error:
-            return InDoubt(_named(error)) if call.began_writing else NotSent(_named(error))
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            return NotSent(_named(error))
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            return InDoubt("no answer within the time a call may take" if call.is_over else _named(error))
+    def post(
+        self, path: str, content: bytes, headers: Mapping[str, str] | None = None, *, most: int = MOST_BYTES
+    ) -> Answer | NotSent | InDoubt:
+        """Send one request, once, and say what came of it; at most `most` bytes of the answer are read."""
+        return self._ask("POST", path, content, headers, most)
+
+    def get(self, path: str, query: Mapping[str, str], *, most: int = MOST_FOUND) -> Answer | NotSent | InDoubt:
+        """Ask once; nothing is changed at the provider, whatever comes of it."""
+        return self._ask("GET", f"{path}?{httpx.QueryParams(query)}", None, None, most)
 
     def close(self) -> None:
         """Close every thread's connections."""
@@ -73,72 +72,95 @@ class Line:
                 client.close()
             self._clients.clear()
             self._mine = threading.local()
+            self._deadlines.close()
 
-    def _client(self) -> httpx.Client:
-        client: httpx.Client | None = getattr(self._mine, "client", None)
+    def _ask(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str] | None, most: int
+    ) -> Answer | NotSent | InDoubt:
+        call = _Call(self._longest_call, self._mine)
+        self._deadlines.enter(call)
+        try:
+            request = httpx.Request(
+                method,
+                self._base_url + path,
+                content=content,
+                headers={**self._headers, **(headers or {})},
+                extensions=self._extensions | {"trace": call.trace},
+            )
+            return call.read(self._client().handle_request(request), most)
+        except _NOT_SENT as error:
+            return NotSent(f"not reachable: {named(error)}", account=True)
+        except httpx.LocalProtocolError as error:
+            return InDoubt(named(error)) if call.began_writing else NotSent(named(error))
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            return NotSent(named(error))
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            return InDoubt(
+                "no answer within the time a call may take" if call.is_over else f"no answer: {named(error)}"
+            )
+        finally:
+            self._deadlines.leave(call)
+
+    def _client(self) -> httpx.HTTPTransport:
+        """Return this thread's client.
+
+        The transport is the part of an `httpx.Client` that is needed here; cookies, redirects and a log line for each
+        request would cost as much again.
+        """
+        client: httpx.HTTPTransport | None = getattr(self._mine, "client", None)
         if client is None:
             with self._lock:
                 self._tls = self._tls or httpx.create_ssl_context(trust_env=False)
-                client = self._mine.client = self._new_client(self._tls)
+                client = httpx.HTTPTransport(verify=self._tls, trust_env=False, limits=_LIMITS, retries=0)
+                self._mine.client = client
                 self._clients.append(client)
         return client
 
-    def _new_client(self, tls: ssl.SSLContext) -> httpx.Client:
-        return httpx.Client(
-            headers={"accept-encoding": "identity"} | self._headers,
-            verify=tls,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(self._longest_call, connect=min(5.0, self._longest_call), pool=5.0),
-            # Shorter than any provider's idle time: a line that died between two mails would be doubt.
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=4.0),
-        )
-
 
 class _Call:
-    """One call's deadline: when it is over, the line is cut, however slowly bytes still drip."""
+    """One call: how far it came, and its end, however slowly bytes still drip."""
 
     def __init__(self, seconds: float, mine: threading.local) -> None:
         self.began_writing = False
         self.is_over = False
-        self._ends = stopwatch() + seconds
+        self.ends = stopwatch() + seconds
         self._mine = mine.__dict__  # a kept line was opened by an earlier call of this thread
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def __enter__(self) -> _Call:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Note how far the call came (httpx calls this at every stage)."""
         if name.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._mine["line"] = info.get("return_value")
+            if self.is_over:  # looking the name up took that long, and nothing could be cut before there was a line
+                raise httpx.ConnectTimeout("the connection came too late")
         elif name.endswith("send_request_headers.complete"):
             self.began_writing = True
 
-    def read(self, response: httpx.Response) -> bytes:
-        """Return the first bytes of the body."""
-        body = b""
-        for piece in response.iter_raw():
-            body += piece
-            if len(body) >= MOST_BYTES:
-                break
-            if stopwatch() > self._ends:
-                self.is_over = True
-                raise httpx.ReadTimeout("the body came too slowly")
-        return body[:MOST_BYTES]
+    def read(self, response: httpx.Response, most: int) -> Answer:
+        """Return the answer with the first bytes of its body."""
+        body = bytearray()
+        try:
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) >= most:
+                    break
+                if stopwatch() > self.ends:
+                    self.is_over = True
+                    raise httpx.ReadTimeout("the body came too slowly")
+        finally:
+            response.close()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, bytes(body[:most]))
 
-    def _cut(self) -> None:
+    def end(self) -> None:
+        """Cut the line."""
         self.is_over = True
         line = self._mine.get("line")
         if line is not None:
             with suppress(OSError):  # it may be closed already
-                line.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+                # Below TLS: a TLS socket that is shut down reads on in the clear.
+                socket.socket.shutdown(line.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
-def _named(error: Exception) -> str:
+def named(error: Exception) -> str:
+    """Return an error with its type: httpx's sentences alone say little."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

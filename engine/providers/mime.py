@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 
 from engine.domain.words import Email
+
+LONGEST_NAME = 100
 
 
 def build(email: Email, *, utf8_headers: bool = False) -> bytes:
@@ -42,6 +45,19 @@ def ascii_domain(address: str) -> str:
         return domain.encode("idna").decode("ascii")
     except UnicodeError:
         return domain
+
+
+def mailbox(name: str, address: str) -> str:
+    """Return `Name <address>` for an API that takes text: quoted where it must be, not encoded."""
+    readable = "".join(sign if sign.isprintable() else " " for sign in name)
+    plain = " ".join(readable.split())[:LONGEST_NAME].strip()
+    ascii_form = f"{address.rpartition('@')[0]}@{ascii_domain(address)}"
+    if not plain:
+        return ascii_form
+    if re.fullmatch(r"[\w !#$%&'*+/=?^`{|}~-]+", plain):
+        return f"{plain} <{ascii_form}>"
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{ascii_form}>'
 
 
 def _named(name: str, address: str) -> Address:

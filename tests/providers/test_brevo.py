@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -38,7 +37,11 @@ def test_an_accepted_mail_has_brevos_number_and_stands_in_its_book(provider: Bre
     result = _send(provider)
     (mail,) = brevo.double.mails()
     assert result == Accepted(mail["messageId"], result.detail)
-    assert (mail["key"], mail["to"], mail["tags"]) == (MAIL.message_id, "anna@example.com", ["birthday"])
+    assert (mail["key"], mail["to"], mail["tags"]) == (
+        MAIL.message_id,
+        "anna@example.com",
+        ["birthday", MAIL.message_id],
+    )
 
 
 def test_the_key_travels_in_a_header_and_never_in_the_answer(provider: Brevo, brevo: Served) -> None:
@@ -138,21 +141,21 @@ def test_a_line_kept_open_serves_the_next_mail(provider: Brevo, brevo: Served) -
 
 def test_the_body_of_an_answer_is_read_to_a_limit() -> None:
     long = Answer(500, {}, b"x" * MOST_BYTES)
-    assert len(classified(long).detail) <= 500
+    assert len(classified(long)[0].detail) <= 500
 
 
 @pytest.mark.parametrize(("status", "body"), [(201, b"[]"), (201, b"null"), (299, b""), (201, b'{"messageId": 5}')])
 def test_a_yes_without_a_number_is_doubt(status: int, body: bytes) -> None:
-    assert isinstance(classified(Answer(status, {}, body)), InDoubt)
+    assert [type(result) for result in classified(Answer(status, {}, body))] == [InDoubt]
 
 
 def test_the_same_mail_makes_the_same_bytes() -> None:
-    assert payload(MAIL, MAIL.message_id) == payload(replace(MAIL), MAIL.message_id)
+    assert payload(one(MAIL)) == payload(one(replace(MAIL)))
 
 
 def test_brevos_template_language_sees_no_braces() -> None:
     mail = replace(MAIL, text="{{ params.x }} {% if %}", subject="{{ a }}")
-    document = json.loads(payload(mail, MAIL.message_id))
+    document = json.loads(payload(one(mail)))
     assert all("{{" not in document[name] and "{%" not in document[name] for name in ("htmlContent", "textContent"))
     assert "{{" not in document["subject"]
 
@@ -167,28 +170,11 @@ def test_brevos_template_language_sees_no_braces() -> None:
     ],
 )
 def test_names_survive_brevo(name: str, written: str) -> None:
-    assert json.loads(payload(replace(MAIL, to_name=name), MAIL.message_id))["to"] == [
-        {"email": MAIL.to, "name": written}
-    ]
+    assert json.loads(payload(one(replace(MAIL, to_name=name))))["to"] == [{"email": MAIL.to, "name": written}]
 
 
 def test_nobody_without_a_name_is_called_nothing() -> None:
-    assert json.loads(payload(replace(MAIL, to_name=" "), MAIL.message_id))["to"] == [{"email": MAIL.to}]
-
-
-def test_a_request_is_one_brevo_describes(provider_descriptions: Path) -> None:
-    description = _description(provider_descriptions / "brevo.yaml")
-    for mail in (MAIL, replace(MAIL, to_name="", reply_to="", headers={})):
-        description.validate_request(_request(payload(mail, MAIL.message_id)))
-
-
-def test_the_description_would_notice_a_wrong_request(provider_descriptions: Path) -> None:
-    from openapi_core.validation.request.exceptions import InvalidRequestBody
-
-    description = _description(provider_descriptions / "brevo.yaml")
-    wrong = json.loads(payload(MAIL, MAIL.message_id)) | {"to": [{"name": "nobody"}]}
-    with pytest.raises(InvalidRequestBody):
-        description.validate_request(_request(json.dumps(wrong).encode()))
+    assert json.loads(payload(one(replace(MAIL, to_name=" "))))["to"] == [{"email": MAIL.to}]
 
 
 def test_the_double_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -209,32 +195,3 @@ def test_the_double_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
 def _switch(base_url: str, mode: str, times: int) -> None:
     body = json.dumps({"mode": mode, "times": times}).encode()
     urllib.request.urlopen(urllib.request.Request(f"{base_url}/_mode", data=body, method="POST")).close()  # noqa: S310
-
-
-def _request(body: bytes) -> Any:
-    from openapi_core.testing import MockRequest
-
-    return MockRequest(
-        "https://api.brevo.com",
-        "post",
-        "/v3/smtp/email",
-        headers={"api-key": "secret"},
-        data=body,
-        content_type="application/json",
-    )
-
-
-_READ: dict[Path, Any] = {}
-
-
-def _description(path: Path) -> Any:
-    """Read the published description, only the path that is used: the whole one takes seconds."""
-    import yaml
-    from openapi_core import Config, OpenAPI
-
-    if path not in _READ:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        whole = json.loads(json.dumps(yaml.load(path.read_text(encoding="utf-8"), loader), default=str))  # noqa: S506
-        whole["paths"] = {"/smtp/email": whole["paths"]["/smtp/email"]}
-        _READ[path] = OpenAPI.from_dict(whole, config=Config(spec_validator_cls=None))
-    return _READ[path]
