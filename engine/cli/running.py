@@ -10,7 +10,7 @@ import typer
 from engine.cli.opening import opened, opened_store, spoken
 from engine.cli.output import print_json, say
 from engine.domain.calendar import local_time
-from engine.errors import ConfigError, NothingFound, ProviderRefused, UsageError
+from engine.errors import ConfigError, NothingFound, ProviderRefused, StoreError, UsageError
 
 if TYPE_CHECKING:
     from engine.app import App
@@ -53,6 +53,17 @@ def tick(ctx: typer.Context, at: _At = None, as_json: _Json = False) -> None:
                 f"{app.provider.name} refused the credentials.",
                 "Put the right key into api_key_file or TREUEPOST_PROVIDER__API_KEY, then `treuepost resume --all`.",
             )
+        if report.guarded:
+            _say_guarded(app)
+            raise typer.Exit(StoreError.exit_code)
+
+
+def _say_guarded(app: App) -> None:
+    """Say why nothing was planned and sent, and what the owner can answer."""
+    from engine.steps import guarding, telling
+
+    for line in telling.guarded(guarding.look(app, app.clock()), app.config):
+        say(line, err=True)
 
 
 def _refuse_time_travel(app: App) -> None:
@@ -76,6 +87,8 @@ def _show(app: App, report: PassReport) -> None:
     text = "Planned %(planned)s, sent %(sent)s, skipped %(skipped)s, expired %(expired)s, still waiting %(waiting)s."
     facts = asdict(report)
     say(_(text, **facts))
+    if report.held:
+        say(_("%(count)s mails wait for your word: treuepost messages list", count=report.held))
     for refused in report.refused_sources:
         say(_("warning: source not read: %(what)s", what=refused), err=True)
     if report.provider_stopped:
@@ -130,7 +143,7 @@ def pause(ctx: typer.Context, campaign: _Campaign = None, everything: _All = Fal
 
 def resume(ctx: typer.Context, campaign: _Campaign = None, everything: _All = False, as_json: _Json = False) -> None:
     """Let a paused campaign go on, or all of them; with --all a stopped provider is tried again too."""
-    from engine.store import budgets, pauses
+    from engine.store import breakers, budgets, pauses
 
     with opened_store(ctx) as (config, database):
         name = _meant(config, campaign, everything=everything)
@@ -138,6 +151,7 @@ def resume(ctx: typer.Context, campaign: _Campaign = None, everything: _All = Fa
             changed = bool(pauses.resume_all(session)) if everything else pauses.resume(session, name)
             if everything:
                 budgets.lift_stop(session, config.provider.use)
+                breakers.close(session, config.provider.use)
     _answer(config, {"resumed": name, "changed": changed}, as_json=as_json)
 
 

@@ -38,6 +38,9 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.GIVEN_BACK: "given back",
     Reason.NO_ANSWER: "the provider gave no answer",
     Reason.NO_PROOF: "nobody can tell whether it was sent",
+    Reason.CONFIRM_ABOVE: "more at once than go without your word",
+    Reason.UNUSUALLY_MANY: "far more than usual",
+    Reason.STORE_RESTORED: "may have been sent before the backup was put back",
     Reason.BY_OWNER: "by the owner",
 }
 

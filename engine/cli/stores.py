@@ -1,4 +1,4 @@
-"""`treuepost db`: bring the store's schema up to date, copy it, say how it stands."""
+"""`treuepost db`: bring the store's schema up to date, copy it, say how it stands and which one it is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.opening import Translate, read_config, spoken
+from engine.cli.moving import move
+from engine.cli.opening import Translate, clock_at, opened_premises, read_config, spoken
 from engine.cli.output import print_json, say
+from engine.domain.calendar import local_time
+from engine.domain.guard import Answer
 
 if TYPE_CHECKING:
     from engine.config.loading import Config
+    from engine.steps.guarding import Adoption
     from engine.store.database import Database
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -19,10 +23,12 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands about the store."""
-    noun = typer.Typer(help="The store: upgrade, backup, status.", no_args_is_help=True, rich_markup_mode=None)
+    noun = typer.Typer(help="The store: upgrade, backup, status, adopt, move.", no_args_is_help=True, rich_markup_mode=None)
     noun.command("upgrade")(upgrade)
     noun.command("backup")(backup)
     noun.command("status")(status)
+    noun.command("move")(move)
+    noun.command("adopt")(adopt)
     app.add_typer(noun, name="db")
 
 
@@ -103,6 +109,47 @@ def _show_status(facts: dict[str, object], _: Translate) -> None:
         say(f"{name:<{width}}  {value}")
     if facts["schema"] != facts["needed"]:
         say(_("This program needs schema %(schema)s: run `treuepost db upgrade`.", schema=facts["needed"]))
+
+
+def adopt(
+    ctx: typer.Context,
+    answer: Annotated[Answer, typer.Argument(help="Which store this is: moved, restored or copy.")],
+    lost_until: Annotated[
+        str | None,
+        typer.Option("--lost-until", metavar="TIME", help="With restored: until when mails may have left since."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Say which store this is, after it was moved, put back from a backup, or copied; until then it sends nothing."""
+    from engine.clock import system_clock
+    from engine.steps import guarding
+
+    with opened_premises(ctx) as shop:
+        zone = shop.config.shop.zone
+        said = clock_at(lost_until, zone)() if lost_until else None
+        done = guarding.adopt(shop, answer, system_clock(), said)
+        if as_json:
+            facts = {"lost_until": done.lost_until, "held": done.held, "unknown": done.unknown, "budget": done.budget}
+            print_json({"answer": done.answer, **facts})
+            return
+        until = local_time(done.lost_until, zone) if done.lost_until else ""
+        for line in _adopted(done, until, spoken(shop.config)):
+            say(line)
+
+
+def _adopted(done: Adoption, until: str, _: Translate) -> list[str]:
+    if done.answer is Answer.MOVED:
+        return [_("This store is the only one now. It goes on.")]
+    if done.answer is Answer.COPY:
+        return [_("This store is a copy for looking now. It sends nothing until you say something else of it.")]
+    lines = [_("Whatever may have been sent up to %(until)s is not sent again by itself.", until=until)]
+    if done.held:
+        lines.append(_("%(count)s mails wait for your word: treuepost messages list", count=done.held))
+    if done.unknown:
+        lines.append(_("%(count)s mails were being sent when the backup was made: unknown.", count=done.unknown))
+    if done.budget:
+        lines.append(_("%(count)s mails of today's budget count as spent.", count=done.budget))
+    return lines
 
 
 def _store(ctx: typer.Context) -> tuple[Config, Database]:

@@ -31,6 +31,7 @@ CHECKS: Mapping[str, str] = {
     "fresh_data": "fresh data",
     "frequency_cap": "not too often",
     "send_window": "hours",
+    "held": "your word",
 }
 RESULTS: Mapping[str, str] = {"ok": "yes", "no": "no", "wait": "wait"}
 

@@ -25,7 +25,7 @@ RESERVED: dict[tuple[str, ...], str] = {
     ("legal",): "[legal]",
     ("notice",): "[notice]",
     ("privacy",): "[privacy]",
-    **{("rules", key): f"rules.{key}" for key in ("priority", "when_crowded", "confirm_above")},
+    **{("rules", key): f"rules.{key}" for key in ("priority", "when_crowded")},
 }
 """Keys that are spoken for, and answered with "not in this version"."""
 RESERVED_VALUES: dict[tuple[str, ...], tuple[str, ...]] = {

@@ -5,7 +5,7 @@ The owner's word on a message is in its history (held → planned by `owner`): w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,6 +62,13 @@ def lots(session: Session, *, rehearsal: bool | None = None) -> list[Lot]:
     if rehearsal is not None:
         query = query.where(TABLE.c.rehearsal == rehearsal)
     return [Lot(*row) for row in session.connection().execute(query)]
+
+
+def besides(session: Session, states: Iterable[State], told: Sequence[Lot], limit: int) -> list[MessageRow]:
+    """Return the messages in these states, without the lots that are told already."""
+    lots = [sa.and_(TABLE.c.campaign == lot.campaign, TABLE.c.reason == lot.reason) for lot in told]
+    mine = TABLE.c.state.in_(list(states))
+    return messages.find(session, sa.and_(mine, ~sa.and_(_HELD, sa.or_(*lots))) if lots else mine, limit)
 
 
 def of_campaign(session: Session, campaign: str, reasons: Sequence[Reason | None], limit: int) -> list[MessageRow]:

@@ -16,13 +16,13 @@ from engine.domain.calendar import local_day
 from engine.domain.permission import Permitted, permit
 from engine.domain.scanning import first_chance
 from engine.domain.states import AT_REST
-from engine.domain.words import Basis, DayRange, Decision, Reason, Trail
+from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
 from engine.errors import NothingFound
-from engine.steps import gating, planning
+from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
-from engine.store import enrolments, facts, messages, people, reports
+from engine.store import enrolments, facts, holds, messages, people, reports
 from engine.store.consents import permission_facts
 from engine.store.messages import MessageRow
 from engine.store.people import Person
@@ -88,7 +88,7 @@ def _explain(app: Shop, person: Person, campaign: Campaign, now: datetime) -> Ex
         row = _current(session, app, person, campaign)
         if row is not None:
             decision = _decision(session, app, row, max(now, row.send_after))
-            if row.send_after > now:
+            if row.send_after > now and row.state is not State.HELD:
                 decision = _later(decision, row)
             return _decided(said, decision)
         return _without_occasion(session, app, person, campaign, said)
@@ -101,7 +101,9 @@ def _at_one_address(session: Session, person: Person) -> tuple[int, ...]:
 
 
 def _decision(session: Session, app: Shop, row: MessageRow, now: datetime) -> Decision:
-    """Let the gates decide on a message in its turn among those due at its address."""
+    """Let the gates decide on a message in its turn among those due at its address; one that is held waits."""
+    if row.state is State.HELD:
+        return confirming.waits(row.reason, holds.detail(session, row.id))
     rows = [row, *facts.siblings(session, [row], now)]
     return next(decision for one, decision in gating.gate(session, app, rows, now) if one.id == row.id)
 

@@ -15,11 +15,11 @@ from sqlmodel import Session
 from engine.domain.calendar import day_end, day_start, local_day
 from engine.domain.gates import LOOK_AGAIN
 from engine.domain.words import Basis, Decision, Reason, State
-from engine.steps import gating, planning
+from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
 from engine.steps.gating import Inspected
 from engine.steps.shop import Shop
-from engine.store import claims, messages, reports, scans
+from engine.store import claims, holds, messages, reports, scans
 from engine.store.messages import MessageRow, Move
 
 GROUP = 500
@@ -65,7 +65,8 @@ def foresee(app: Shop, now: datetime, days: int = 1) -> Forecast:
     forecast = Forecast(now, end)
     with app.database.pretend() as session:
         newest = reports.newest(session)
-        said = _walk(session, app, now, end)
+        said = _held(session, app, end)
+        said |= _walk(session, app, now, end)
         said |= {number: Decision("expire", Reason.TOO_LATE) for number in reports.expired_since(session, newest)}
         forecast.lines = _lines(session, said)
         for campaign in app.campaigns:
@@ -84,11 +85,18 @@ def _walk(session: Session, app: Shop, now: datetime, end: datetime) -> dict[int
             for campaign in app.campaigns:
                 if campaign.enabled:
                     planning.plan_campaign(session, app, campaign, instant)
+            said |= confirming.foresee(session, app, instant)
         said |= _settle(session, app, instant)
         ahead = [midnight for midnight in midnights if midnight > instant]
         queued = reports.next_due(session, instant, rehearsal=app.rehearsal)
         instant = min([*ahead, *([queued] if queued else [])], default=None)
     return said
+
+
+def _held(session: Session, app: Shop, end: datetime) -> dict[int, Decision]:
+    """Return what waits for the owner's word already; it goes nowhere without it."""
+    held = holds.all_held(session, end, rehearsal=app.rehearsal)
+    return {number: confirming.waits(reason) for number, reason in held}
 
 
 def _midnights(session: Session, app: Shop, now: datetime, end: datetime) -> Iterator[datetime]:
