@@ -23,7 +23,8 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands about the store."""
-    noun = typer.Typer(help="The store: upgrade, backup, status, adopt, move.", no_args_is_help=True, rich_markup_mode=None)
+    about = "The store: upgrade, backup, status, adopt, move."
+    noun = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
     noun.command("upgrade")(upgrade)
     noun.command("backup")(backup)
     noun.command("status")(status)

@@ -19,6 +19,7 @@ from itertools import count
 from uuid import uuid4
 
 from engine.clock import Clock, system_clock
+from engine.domain.retry import LEASE, LONGEST_CALL
 from engine.errors import AlreadyRunning, StoreError
 from engine.store import soundness, workers
 from engine.store.database import Database
@@ -26,9 +27,6 @@ from engine.store.locks import FileLock, Kind, SessionLock
 
 SENDING = threading.Lock()
 """Held while this process sends: whoever gets it knows that nothing of its own is under way."""
-
-LEASE = timedelta(minutes=2)
-"""How long a claim or a call stays its owner's on PostgreSQL after its lock is gone."""
 
 _CALLS_IN_A_LEASE = 3
 _INCARNATION = uuid4().hex[:8]  # a process id comes again, in a container at once
@@ -55,7 +53,7 @@ def dead(database: Database, names: Collection[str]) -> frozenset[str]:
     return workers.dead(database, names)
 
 
-def check_lease(longest_call: timedelta) -> None:
+def check_lease(longest_call: timedelta = LONGEST_CALL) -> None:
     """Refuse a lease that a few of the provider's slowest calls could outlive."""
     if _CALLS_IN_A_LEASE * longest_call > LEASE:
         raise StoreError(
@@ -105,8 +103,7 @@ class Sender:
 @contextmanager
 def sole_sender(database: Database, clock: Clock = system_clock) -> Iterator[Sender]:
     """Be the only daemon or `tick` of this store, until the end of the block."""
-    path = database.path
-    lock = FileLock(path.with_name(path.name + ".lock")) if path else SessionLock(database, Kind.SOLE_SENDER)
+    lock = _sole_lock(database)
     try:
         soundness.require_sound(database)
         _take(lock, database)
@@ -125,7 +122,29 @@ def one_of_many(database: Database, clock: Clock = system_clock) -> Iterator[Sen
 
 
 @contextmanager
+def nobody_sends(database: Database) -> Iterator[None]:
+    """Keep every daemon and `tick` from sending until the end of the block; refuse where anybody is sending now."""
+    lock = _sole_lock(database)
+    try:
+        _take(lock, database)
+        if living := workers.living(database):
+            raise AlreadyRunning(
+                f"Other processes send from this store ({', '.join(living)}, {database.url.render_as_string()}).",
+                "Stop every `treuepost worker` first.",
+            )
+        yield
+    finally:
+        lock.let_go()
+
+
+def _sole_lock(database: Database) -> FileLock | SessionLock:
+    path = database.path
+    return FileLock(path.with_name(path.name + ".lock")) if path else SessionLock(database, Kind.SOLE_SENDER)
+
+
+@contextmanager
 def _registered(sender: Sender) -> Iterator[Sender]:
+    check_lease()
     sender.renew()
     try:
         yield sender

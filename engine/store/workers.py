@@ -87,6 +87,16 @@ def dead(database: Database, names: Collection[str]) -> frozenset[str]:
     return frozenset((wanted - rows.keys()) | freed)
 
 
+def living(database: Database) -> list[str]:
+    """Return the names of those at work now, the longest first; none in a store without tables."""
+    with database.read() as session:
+        if not sa.inspect(session.connection()).has_table(_TABLE.name):
+            return []
+        rows = [name for _, name in session.connection().execute(_ids().order_by(_TABLE.c.id))]
+    gone = dead(database, rows)
+    return [name for name in rows if name not in gone]
+
+
 def tidy(database: Database) -> int:
     """Forget the dead no open message names any more, with their lock files; return how many."""
     with database.read() as session:
