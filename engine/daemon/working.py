@@ -33,6 +33,7 @@ class Worker(Daemon):
     """One of many that send. It never checkpoints: with SQLite that is the daemon's alone."""
 
     checkpoints = False
+    joins = True
 
     def _station(self) -> AbstractContextManager[ownership.Sender]:
         return ownership.one_of_many(self.app.database, self.app.clock)
