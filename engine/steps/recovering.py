@@ -46,9 +46,9 @@ def recover_now(app: Store, now: datetime, *, everything: bool) -> int:
 
 
 def _recover_some(database: Database, now: datetime, *, everything: bool) -> int:
-    with database.read() as session:
-        left = messages.in_hand(session, now, lease=not database.sqlite, limit=_AT_ONCE)
     me = ownership.owner_name()
+    with database.read() as session:
+        left = messages.in_hand(session, now, mine=me, lease=not database.sqlite, limit=_AT_ONCE)
     dead = ownership.dead(database, {row.owner for row in left} - {me}) | ({me} if everything else set())
     orphans = [row for row in left if row.owner in dead]
     if not orphans:

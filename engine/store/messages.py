@@ -165,10 +165,10 @@ def under_way(session: Session, states: Iterable[State], limit: int | None = Non
     return find(session, sa.and_(UNDER_WAY, TABLE.c.state.in_(list(states))), limit)
 
 
-def in_hand(session: Session, now: datetime, *, lease: bool, limit: int) -> list[MessageRow]:
-    """Return the messages in a sender's hand; with `lease` only those whose lease is over."""
+def in_hand(session: Session, now: datetime, *, mine: str, lease: bool, limit: int) -> list[MessageRow]:
+    """Return the messages in a sender's hand; with `lease` of others only those whose lease is over."""
     taken = sa.and_(UNDER_WAY, TABLE.c.state.in_([State.CLAIMED, State.SENDING]))
-    over = sa.or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until < now)
+    over = sa.or_(TABLE.c.owner == mine, TABLE.c.lease_until.is_(None), TABLE.c.lease_until < now)
     return find(session, sa.and_(taken, over) if lease else taken, limit)
 
 
