@@ -64,9 +64,11 @@ def _provider(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]
         message = say('provider "%(name)s" needs a key', name=provider.use)
         remedy = say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY")
         yield source.finding("E102", message, ("provider",), key=True, help=remedy)
-    if needs.key and provider.batch is not None and provider.batch > needs.most:
+    if provider.stream and not config.rehearsal and provider.use != "postmark":
+        yield source.finding("E105", say("`provider.stream` is for Postmark only"), ("provider", "stream"))
+    if not config.rehearsal and provider.batch is not None and provider.batch > needs.most:
         words = {"name": provider.use, "most": needs.most}
-        message = say("`provider.batch`: %(name)s takes at most %(most)s mails in a call", **words)
+        message = say("`provider.batch`: %(name)s takes %(most)s at most", **words)
         yield source.finding("E105", message, ("provider", "batch"))
     if provider.base_url:
         yield from _base_url(provider, source, say)
