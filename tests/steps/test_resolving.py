@@ -26,7 +26,7 @@ from engine.domain.words import (
 from engine.providers.contract import Recovery
 from engine.steps import subscribing
 from engine.store.message_tables import ProviderCall
-from tests.conftest import MakeApp
+from tests.conftest import CONFIG, MakeApp
 from tests.people import NOW
 from tests.steps.sending_shop import ATTEMPTS, BIRTHDAY, add_birthdays, later, rows, send, states, tick
 
@@ -187,3 +187,20 @@ def test_a_doubt_of_another_provider_is_called_unknown(make_app: MakeApp) -> Non
     send(replace(app, provider=other), later(1))
     assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
     assert other.calls == []
+
+
+def test_a_mail_in_doubt_is_no_reason_against_itself(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    capped = BIRTHDAY + '[limit]\nat_most = "1 per 30 days"\n'
+    app = replace(
+        make_app(
+            config=CONFIG.replace("[wording.", '[rules]\nat_most = ["1 per 7 days"]\n\n[wording.', 1),
+            campaigns={"birthday": capped},
+        ),
+        provider=voice,
+    )
+    add_birthdays(app, 1)
+    tick(app)
+    voice.answer = Accepted("4711")
+    send(app, later(1))
+    assert _reasons(app) == [("sent", Reason.PROVED)]
