@@ -152,7 +152,7 @@ def _released(session: Session, run: Run, now: datetime, calls: int) -> list[Out
     run.unused += len(letters) - len(went)
     if len(went) < len(letters):
         _rest(session, run, now, letters)
-    begun = accumulate((len(call.mails) for call in outgoing[:-1]), initial=0)
+    begun = list(accumulate((len(call.mails) for call in outgoing), initial=0))[: len(outgoing)]
     apart = _pace(run).interval.total_seconds()
     return [replace(call, wait=first + apart * before) for call, before in zip(outgoing, begun, strict=True)]
 
