@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +62,7 @@ class Sidecar:
             ) from error
 
     def _replace(self, content: bytes) -> None:
-        passing = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        passing = self.path.with_name(f"{self.path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
             descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
