@@ -1,0 +1,88 @@
+"""The judge: who was mailed twice and who was forgotten, by the provider's own book.
+
+Our log is asked for one thing only: of whom it says itself that it does not know. That is then held against the book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+CONFESSED = frozenset({"unknown"})
+"""States in which the log says that it does not know."""
+ENDED_BY_PROVIDER = frozenset({"rejected"})
+"""The provider itself said no."""
+
+
+@dataclass
+class Verdict:
+    """What came of one row of the table. Recovery: seconds from the last fault to the first mail, and to rest."""
+
+    fault: str
+    sender: str
+    kills: int = 0
+    restarts: int = 0
+    freezes: int = 0
+    messages: int = 0
+    twice: int = 0
+    forgotten: int = 0
+    unknown: int = 0
+    first: float | None = None
+    rest: float | None = None
+    took: float = 0.0
+    skipped: str = ""
+    broken: list[str] = field(default_factory=list)
+
+    def must(self, holds: bool, otherwise: str) -> None:
+        """Note a broken promise."""
+        if not holds:
+            self.broken.append(otherwise)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a row promises beyond "nobody forgotten". A naive sender promises to be caught."""
+
+    twice: bool = False
+    unknown: bool = False
+    caught: bool = False
+
+
+def judge(
+    verdict: Verdict,
+    people: Iterable[str],
+    booked: Mapping[str, int],
+    states: Mapping[str, Iterable[str]],
+    promise: Promise,
+) -> Verdict:
+    """Count by the book; `states` are the states our own log gives each address."""
+    everybody = list(people)
+    twice = [who for who, times in booked.items() if times > 1]
+    missing = [who for who in everybody if not booked.get(who)]
+    said = {who: set(states.get(who, ())) for who in everybody}
+    excused = CONFESSED | ENDED_BY_PROVIDER
+    forgotten = [who for who in missing if not said[who] or said[who] - excused]
+    verdict.messages = len(everybody)
+    verdict.twice, verdict.forgotten = len(twice), len(forgotten)
+    verdict.unknown = sum("unknown" in said[who] for who in everybody)
+    if promise.caught:
+        verdict.must(bool(twice), "the naive sender was not caught: this harness proves nothing")
+        return verdict
+    verdict.must(promise.twice or not twice, f"mailed twice: {_some(twice)}")
+    verdict.must(not forgotten, f"forgotten: {_some(f'{who} ({_words(said[who])})' for who in forgotten)}")
+    verdict.must(promise.unknown or not verdict.unknown, f"{verdict.unknown} unknown, though this provider can tell")
+    strangers = [who for who in booked if who not in said]
+    verdict.must(not strangers, f"mailed though nobody asked: {_some(strangers)}")
+    denied = [who for who in everybody if booked.get(who) and not said[who] & {"sent", "unknown"}]
+    told = _some(f"{who} ({_words(said[who])})" for who in denied)
+    verdict.must(not denied, f"accepted, and the log does not say so: {told}")
+    return verdict
+
+
+def _words(states: set[str]) -> str:
+    return ", ".join(sorted(states)) or "no message"
+
+
+def _some(found: Iterable[str]) -> str:
+    listed = list(found)
+    return f"{len(listed)}: {', '.join(listed[:4])}{', …' if len(listed) > 4 else ''}"
