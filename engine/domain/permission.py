@@ -164,13 +164,12 @@ def permit(kind: str, facts: PermissionFacts, policy: Policy, now: datetime) -> 
         return Refused(Reason.PERMISSION_FAILED, f"{type(error).__name__}: {error}")
 
 
-_BLANK = re.compile(r"[\x00-\x20\x7f]|\s")
+_SENDABLE = re.compile(r"[\x21-\x7e]+@[^@\x00-\x20\x7f\s]+")
 
 
 def is_sendable(email: str) -> bool:
     """Say whether every mail server can be given this address: a plain ASCII name before the @."""
-    local, _, domain = email.rpartition("@")
-    return bool(local) and bool(domain) and local.isascii() and not _BLANK.search(email)
+    return _SENDABLE.fullmatch(email) is not None
 
 
 def _refuse_the_unknown(kind: str, facts: PermissionFacts) -> Refused | None:
@@ -233,7 +232,7 @@ def _advertise(kind: str, facts: PermissionFacts, policy: Policy, now: datetime)
         return _NOTHING_SAID
     begun = [event for event in facts.events if event.at <= now]
     yeses = [event for event in begun if _proves(event, kind, policy)]
-    yes = max(yeses, key=lambda event: (event.at, event.id)) if yeses else None
+    yes = max(yeses, key=lambda event: (event.at, event.id)) if len(yeses) > 1 else next(iter(yeses), None)
     # A "no" counts whatever its date says: a clock that differs or was set back must not let a mail through.
     noes = [*facts.blocks, *_blocks_said(facts.events)]
     no = _standing_block(kind, noes, yes) if noes else None

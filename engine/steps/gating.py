@@ -128,6 +128,7 @@ class _Group:
     app: Shop
     known: Known
     now: datetime
+    zone: ZoneInfo
     campaigns: Mapping[str, Campaign]
     policy: Policy
     rules: Mapping[tuple[str, str], Rules]
@@ -151,6 +152,7 @@ class _Group:
             app=app,
             known=known,
             now=now,
+            zone=app.config.shop.zone,
             campaigns=campaigns,
             policy=policy_of(app.config),
             rules=_rules(session, app, campaigns, {(row.campaign, row.kind) for row in rows}, now),
@@ -161,7 +163,7 @@ class _Group:
     def inspected(self, row: MessageRow, permission: PermissionFacts) -> Inspected:
         """Return what the gates say of one message."""
         person, campaign = self.known.people[row.id], self.campaigns.get(row.campaign)
-        zone = place_of(person.timezone, self.app.config.shop.zone)
+        zone = place_of(person.timezone, self.zone)
         found = self._facts(row, person, zone, permission)
         return Inspected(row, campaign, person, zone, permission, decide(found, self.now))
 
@@ -188,7 +190,9 @@ class _Group:
             happened=self.happened.get(row.id, _NOTHING),
             overtaken=row.id in self.known.overtaken,
             carried_by=self._carried_by(own, zone) if own else "",
-            written=tuple([mail.at for mail in written if is_advertising(mail.kind)]) if written else (),
+            written=tuple([mail.at for mail in written if mail.message != row.id and is_advertising(mail.kind)])
+            if written
+            else (),
             written_by_campaign=tuple([mail.at for mail in own]),
         )
 

@@ -24,7 +24,7 @@ from engine.domain.scanning import Scanned, Start
 from engine.domain.words import DayRange
 from engine.steps import dating
 from engine.steps.dating import Shop
-from engine.store import enrolments, installation, scans
+from engine.store import enrolments, installation, occasions, scans
 from engine.store.enrolments import Due, NewMessage, Plan, Planned
 from engine.store.upsert import chunks
 from engine.triggers import Trigger
@@ -281,11 +281,11 @@ def _asked(session: Session, app: Shop, campaign: Campaign, rows: Sequence[Plann
     steps = [step for step in timings(campaign.steps) if step.index in wanted]
     if not steps:
         return {}
-    scope = Scope(customers=tuple(sorted({row.customer_id for row in rows})), audience=campaign.audience)
+    scope = Scope(audience=campaign.audience, narrowed=True)
     select = campaign.trigger.for_kind(campaign.kind).occasions(days, steps, scope)
     due = {
         (row.uid, row.occasion, row.step_index): dating.with_hours(app, campaign, row).due
-        for row in enrolments.ask(session, select)
+        for row in occasions.ask_for(session, select, sorted({row.customer_id for row in rows}))
     }
     keys = {row.id: (row.uid, row.occasion, indexes.get(row.step, -1)) for row in rows}
     return {row.id: due[keys[row.id]] for row in rows if keys[row.id] in due}

@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from engine.domain.words import OnDoubt, Reason, State
 from engine.store import messages, tuples
+from engine.store.lookups import Lookup
 from engine.store.message_tables import Enrolment, Message, MessageEvent
 from engine.store.tables import Customer, Purchase
 from engine.store.upsert import chunks, insert_new, is_sqlite
@@ -139,11 +140,6 @@ def count_not_enrolled(session: Session, occasions: Occasions, plan: Plan) -> in
     return session.connection().execute(sa.select(sa.func.count()).select_from(joined).where(*alone)).scalar_one()
 
 
-def ask(session: Session, occasions: Occasions) -> list[Due]:
-    """Return the occasions as they are, planned or not."""
-    return [Due._make((*row, None)) for row in session.connection().execute(occasions)]
-
-
 def plan_messages(session: Session, plan: Plan, new: Sequence[NewMessage]) -> int:
     """Enrol the customers and plan the messages that do not exist yet; return how many are new.
 
@@ -180,8 +176,7 @@ _TIMES = ("due", "send_after", "expires_at")
 
 def planned(session: Session, ids: Sequence[int]) -> list[Planned]:
     """Return these messages with their occasions."""
-    statement = _planned().where(_MESSAGES.c.id.in_(ids))
-    return [Planned(*row) for row in session.connection().execute(statement)]
+    return [Planned._make(row) for row in _PLANNED.rows(session, ids)]
 
 
 def waiting(session: Session, plan: Plan) -> Iterator[list[Planned]]:
@@ -217,6 +212,9 @@ def _planned() -> sa.Select[Any]:
         .join(_ENROLMENTS, _ENROLMENTS.c.id == _MESSAGES.c.enrolment_id)
         .join(_PEOPLE, _PEOPLE.c.id == _MESSAGES.c.customer_id)
     )
+
+
+_PLANNED = Lookup(_planned(), _MESSAGES.c.id)
 
 
 def _latest(occasions: Occasions) -> sa.Subquery:

@@ -73,13 +73,14 @@ class Scope:
     """Which customers a SELECT is about.
 
     `zone` is a customer's own time zone, "" for those who live in the shop's, None for everybody; `place` is the zone
-    whose days are asked for. `customers` narrows to these rows.
+    whose days are asked for. `customers` narrows to these rows; `narrowed` says that whoever asks will name a few.
     """
 
     zone: str | None = None
     customers: tuple[int, ...] | None = None
     audience: AudienceLike = field(default_factory=Audience)
     place: ZoneInfo = UTC_ZONE
+    narrowed: bool = False
 
 
 class StepLike(Protocol):

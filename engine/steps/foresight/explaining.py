@@ -22,7 +22,7 @@ from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
-from engine.store import enrolments, facts, holds, messages, people, reports
+from engine.store import facts, holds, messages, occasions, people, reports
 from engine.store.consents import permission_facts
 from engine.store.messages import MessageRow
 from engine.store.people import Person
@@ -156,7 +156,7 @@ def _next_due(session: Session, app: Shop, person: Person, campaign: Campaign, n
     scope = Scope(customers=(person.id,), audience=campaign.audience, place=zone)
     trigger = campaign.trigger.for_kind(campaign.kind)
     select = trigger.occasions(DayRange(first, first + timedelta(days=HORIZON)), timings(campaign.steps), scope)
-    return min((due.due for due in enrolments.ask(session, select)), default=None)
+    return min((due.due for due in occasions.ask(session, select)), default=None)
 
 
 def _trail_on(session: Session, app: Shop, person: Person, campaign: Campaign, due: date) -> tuple[Trail, ...]:

@@ -19,7 +19,7 @@ from engine.domain.words import Call, DayRange, Email, Result
 from engine.errors import NothingFound, UsageError
 from engine.steps import composing, gating
 from engine.steps.shop import Shop
-from engine.store import enrolments, messages, people
+from engine.store import enrolments, messages, occasions, people
 from engine.store.enrolments import Due, NewMessage, Plan
 from engine.store.people import Person
 from engine.triggers.contract import Scope, timings
@@ -68,7 +68,7 @@ def _nearest(session: Session, app: Shop, campaign: Campaign, person: Person, no
     scope = Scope(customers=(person.id,), place=zone)
     days = DayRange(today - _AROUND, today + _AROUND)
     select = campaign.trigger.for_kind(campaign.kind).occasions(days, timings(campaign.steps), scope)
-    found = enrolments.ask(session, select)
+    found = occasions.ask(session, select)
     if not found:
         raise NothingFound(
             f'{person.name} has no occasion for "{campaign.id}" within 400 days.', "Choose another customer with --as."
