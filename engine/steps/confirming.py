@@ -121,7 +121,7 @@ def _going(session: Session, app: Shop, scope: Scope, now: datetime) -> list[int
 def _usual(session: Session, scope: Scope, midnight: datetime) -> Usual:
     since = midnight - timedelta(days=confirmation.DAYS)
     mails, first = holds.history(session, scope, since, midnight)
-    days = (midnight - first).days if first else 0
+    days = (midnight - first).days + 1 if first and first < midnight else 0
     return Usual(mails, min(days, confirmation.DAYS))
 
 
