@@ -1,0 +1,1 @@
+"""One process, an injected clock, a provider with a book of its own, and crashes wherever something becomes durable."""

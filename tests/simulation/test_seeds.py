@@ -1,0 +1,34 @@
+"""Stories from seeds: crashes, freezes, edits, objections, two workers, a moody provider, all at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation import seeded
+from tests.simulation.story import tell
+
+PARTS = 4
+SEEDS = 15
+"""In the suite 4 × 15; ten thousand in the long form."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_story_breaks_a_promise(part: int) -> None:
+    rows = seeded.run(SEEDS, 1 + part * SEEDS)
+    assert [one for row in rows for one in row.broken] == []
+    assert sum(row.seeds for row in rows) == SEEDS
+    assert sum(row.crashes for row in rows) >= SEEDS
+
+
+def test_a_seed_tells_the_same_story_again() -> None:
+    first, between, second = tell(7), tell(8), tell(7)
+    assert first.trace == second.trace != between.trace
+    assert first.verdict == second.verdict
+
+
+def test_the_stories_are_about_something() -> None:
+    lines = Counter(word for seed in (2, 3, 5, 9, 12) for line in tell(seed).trace for word in line.split())
+    assert {"dies", "frozen", "mood:", "file:"} <= lines.keys()
+    assert lines["objects"] + lines["withdraws"] + lines["blocked"] >= 3
