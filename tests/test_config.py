@@ -356,7 +356,7 @@ def test_what_the_law_wants_below_every_mail_is_warned_about(home: Path) -> None
         (SMALL + '[rules]\nat_most = ["often"]\n', "E105", "is not a limit", 7),
         (SMALL + '[rules]\npriority = ["a"]\n', "E108", "rules.priority is not in this version", 7),
         (SMALL + '[rules]\nwhen_crowded = "drop"\n', "E108", "rules.when_crowded is not in this version", 7),
-        (SMALL + "[rules]\nconfirm_above = 5\n", "E108", "rules.confirm_above is not in this version", 7),
+        (SMALL + "[rules]\nconfirm_above = 0\n", "E105", "is too small", 7),
         (SMALL + '[legal]\njurisdiction = "DE"\n', "E108", "[legal] is not in this version", 6),
         (SMALL + "[legal.similarity]\n", "E108", "[legal] is not in this version", 6),
         (SMALL + '[notice.n1]\nfile = "x"\n', "E108", "[notice] is not in this version", 6),
