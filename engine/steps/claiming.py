@@ -42,6 +42,7 @@ class Run:
     letters: deque[Letter] = field(default_factory=deque)
     repeats: deque[CallRow] = field(default_factory=deque)
     looked_at: float = float("-inf")
+    patient_until: float = float("inf")
     is_dry: bool = False
     was_stopped: bool = False
     budget_spent: bool = False

@@ -16,6 +16,9 @@ from engine.steps.sending import SendReport
 from engine.steps.shop import Shop
 from engine.store import claims
 
+PATIENCE = 50.0
+"""Seconds a single pass waits for the mails' turns: cron calls every minute."""
+
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
@@ -75,7 +78,7 @@ def one_pass(app: Shop, *, imagined: bool = False) -> PassReport:
     if not imagined:
         guarding.keep(app, now, found)
     planned = plan(app, now)
-    sent = sending.send_due(app, app.clock)
+    sent = sending.send_due(app, app.clock, patience=PATIENCE)
     if not imagined:
         guarding.keep(app, app.clock(), guarding.look(app, app.clock()))
     return _report(app, pulled, recovered, planned, sent, found)

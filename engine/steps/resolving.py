@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event
 
 from sqlmodel import Session
 
@@ -26,7 +27,7 @@ from engine.store.messages import Move
 from engine.store.upsert import chunks
 
 AT_ONCE = 200
-LOOKED_UP_AT_ONCE = 20
+LOOKED_UP_AT_ONCE = 5
 _ACTOR = "recovery"
 _NO_WAY = Recovery()
 
@@ -48,8 +49,11 @@ class _Judged:
     step: doubts.Step
 
 
-def resolve(app: Shop, clock: Clock, *, look_up: bool) -> Resolved:
-    """Look at every doubt whose time has come: end what can be ended, look mails up, name the calls to repeat."""
+def resolve(app: Shop, clock: Clock, *, look_up: bool, stop: Event | None = None) -> Resolved:
+    """Look at every doubt whose time has come: end what can be ended, look mails up, name the calls to repeat.
+
+    `stop` ends the look-ups after those that are under way.
+    """
     resolved, after = Resolved(), 0
     while True:
         judged = _judge(app, clock(), after)
@@ -61,6 +65,8 @@ def resolve(app: Shop, clock: Clock, *, look_up: bool) -> Resolved:
             by_way[one.step.way].append(one)
         _write(app, by_way, clock(), resolved)
         for part in chunks(by_way[Way.LOOK_UP] if look_up else [], LOOKED_UP_AT_ONCE):
+            if stop is not None and stop.is_set():
+                return resolved
             _look_up(app, part, clock, resolved)
 
 

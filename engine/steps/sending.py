@@ -40,20 +40,23 @@ class SendReport:
         return self.stop is not None and self.stop.credentials
 
 
-def send_due(app: Shop, clock: Clock, *, stop: threading.Event | None = None) -> SendReport:
+def send_due(
+    app: Shop, clock: Clock, *, stop: threading.Event | None = None, patience: float = float("inf")
+) -> SendReport:
     """Send everything that is due now; `stop` ends it after the calls that are under way.
 
+    `patience` is for how many seconds it waits for mails' turns where the rate is low: cron comes again.
     Raises StoreError when the store cannot be written: then nothing more is sent.
     """
     with ownership.SENDING, Flight(app.provider) as flight:
-        run = Run(app, clock, stop or threading.Event(), flight)
+        run = Run(app, clock, stop or threading.Event(), flight, patient_until=stopwatch() + patience)
         recovering.recover_now(app, clock(), everything=True)
         claiming.expire_overdue(run)
         try:
             _drain(run)
+            run.counts.update(resolving.resolve(app, clock, look_up=True, stop=run.stop).counts)
         finally:
             app.provider.close()
-        run.counts.update(resolving.resolve(app, clock, look_up=True).counts)
     return SendReport(dict(run.counts), _standing_stop(run), run.budget_spent)
 
 
@@ -82,7 +85,7 @@ def _rested(run: Run) -> bool:
     """Wait a moment for a call or a turn; say whether time goes on (a clock that stands gives no turn)."""
     before, busy = run.clock(), run.flight.under_way
     _record(run, run.flight.landed(_IDLE))
-    return bool(busy) or run.clock() > before
+    return bool(busy) or (run.clock() > before and stopwatch() < run.patient_until)
 
 
 def _finish(run: Run) -> None:
