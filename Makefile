@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN     = .venv/bin
 READY   = .venv/.ready
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench chaos lock clean
 
 demo: $(READY)
 	@$(BIN)/treuepost demo demo-shop --fresh
@@ -17,6 +17,9 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench
+
+chaos: $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.chaos
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \

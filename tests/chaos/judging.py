@@ -12,6 +12,8 @@ CONFESSED = frozenset({"unknown"})
 """States in which the log says that it does not know."""
 ENDED_BY_PROVIDER = frozenset({"rejected"})
 """The provider itself said no."""
+WAITING = frozenset({"held"})
+"""The log says that it may have been sent, and asks."""
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Verdict:
     rest: float | None = None
     took: float = 0.0
     skipped: str = ""
+    note: str = ""
     broken: list[str] = field(default_factory=list)
 
     def must(self, holds: bool, otherwise: str) -> None:
@@ -41,10 +44,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Promise:
-    """What a row promises beyond "nobody forgotten". A naive sender promises to be caught."""
+    """What a row allows beyond "once, and nobody forgotten": mails that wait for the owner's word are `held`.
+
+    A naive sender promises to be caught.
+    """
 
     twice: bool = False
     unknown: bool = False
+    held: bool = False
     caught: bool = False
 
 
@@ -60,11 +67,12 @@ def judge(
     twice = [who for who, times in booked.items() if times > 1]
     missing = [who for who in everybody if not booked.get(who)]
     said = {who: set(states.get(who, ())) for who in everybody}
-    excused = CONFESSED | ENDED_BY_PROVIDER
+    waiting = WAITING if promise.held else frozenset()
+    excused = CONFESSED | ENDED_BY_PROVIDER | waiting
     forgotten = [who for who in missing if not said[who] or said[who] - excused]
     verdict.messages = len(everybody)
     verdict.twice, verdict.forgotten = len(twice), len(forgotten)
-    verdict.unknown = sum("unknown" in said[who] for who in everybody)
+    verdict.unknown = sum(bool(said[who] & (CONFESSED | WAITING)) for who in everybody)
     if promise.caught:
         verdict.must(bool(twice), "the naive sender was not caught: this harness proves nothing")
         return verdict
@@ -73,7 +81,11 @@ def judge(
     verdict.must(promise.unknown or not verdict.unknown, f"{verdict.unknown} unknown, though this provider can tell")
     strangers = [who for who in booked if who not in said]
     verdict.must(not strangers, f"mailed though nobody asked: {_some(strangers)}")
-    denied = [who for who in everybody if booked.get(who) and not said[who] & {"sent", "unknown"}]
+    denied = [
+        who
+        for who in everybody
+        if booked.get(who) and not said[who] & ({"sent", "unknown"} | (WAITING if promise.held else set()))
+    ]
     told = _some(f"{who} ({_words(said[who])})" for who in denied)
     verdict.must(not denied, f"accepted, and the log does not say so: {told}")
     return verdict

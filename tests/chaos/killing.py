@@ -76,7 +76,7 @@ def _kill_again_and_again(shop: Shop, run: Run, style: Style, chance: Chance, ve
         if verdict.kills % 10 == 9 and len(shop.people) - shop.provider.accepted() < 5 * style.per_kill:
             shop.invite(20 * style.per_kill)
         daemon = shop.start(*style.words)
-        if chance.share("from") < 0.5:  # else the instant counts from the start, and hits recovery and planning
+        if chance.share("from") < 0.75:  # else the instant counts from the start, and hits recovery and planning
             daemon.until_ready()
         if not daemon.live(chance.between("life", *style.lives)):
             verdict.must(False, f"it ended by itself with {daemon.code}: {daemon.said()[-600:]}")

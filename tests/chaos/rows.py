@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tests.chaos import naive, storage
+from tests.chaos import naive, racing, restoring, storage
 from tests.chaos.judging import Promise, Verdict
 from tests.chaos.killing import Run, Style, kill_loop
 from tests.chaos.servers import Storm, storm_row
@@ -82,6 +82,10 @@ ROWS: tuple[Row, ...] = (
     _storm("freezes beyond the lease", LOOK_UP, Storm(freezes=40, quiet=(0.5, 1.5))),
     _storm("all at once", KEY_BATCH, Storm(kills=40, restarts=8, cut_off=20, freezes=10, quiet=(0.2, 1.2))),
     *map(_trouble, TROUBLES),
+    Row("backup restored", restoring.restored_row),
+    Row("machine cloned", restoring.cloned_row),
+    Row("race, sqlite", partial(racing.race_row, store="sqlite", rounds=10_000)),
+    Row("race, postgres", partial(racing.race_row, store="postgres", rounds=10_000)),
     Row("naive: mark", partial(naive.naive_row, sender=naive.mark, workers=1, freezes=False), 60, 6),
     Row("naive: lease", partial(naive.naive_row, sender=naive.lease, workers=3, freezes=True), 60, 8),
 )

@@ -32,7 +32,7 @@ class Storm:
     restarts: int = 0
     cut_off: int = 0
     freezes: int = 0
-    quiet: tuple[float, float] = (0.05, 0.6)
+    quiet: tuple[float, float] = (0.02, 0.3)
 
     def order(self, chance: Chance) -> list[str]:
         """Return everything that is to happen, shuffled."""
@@ -58,7 +58,7 @@ class Crew:
         self.members = [self._hire(place) for place in range(WORKERS)]
 
     def _hire(self, place: int) -> Running:
-        return self.shop.start("run" if place == 0 else "worker")
+        return self.shop.start("run" if place == 0 else "worker", place=place)
 
     def tend(self) -> None:
         """Thaw whoever's time is up, and start again whoever has ended."""
@@ -77,8 +77,11 @@ class Crew:
         asleep = {member.pid for _, member in self.frozen}
         return [member for member in self.members if member.pid not in asleep]
 
-    def kill(self, member: Running) -> None:
-        """Kill one and start it again."""
+    def kill(self, member: Running, chance: Chance) -> None:
+        """Kill one and start it again; mostly at work, sometimes while it starts."""
+        if chance.share("from") < 0.75:
+            member.until_ready()
+            member.live(chance.between("life", 0.0, 0.8))
         member.kill()
         self.verdict.kills += 1
         self.members[self.members.index(member)] = self._hire(self.members.index(member))
@@ -94,6 +97,12 @@ class Crew:
         for _, member in self.frozen:
             member.thaw()
         self.frozen.clear()
+
+    @property
+    def story(self) -> str:
+        """Return what the columns have no room for."""
+        cut = f"({self.cut_off} times sessions cut off)" if self.cut_off else ""
+        return f"{cut} ({self.came_back} processes ended by themselves, started again)" if self.came_back else cut
 
     def dismiss(self) -> None:
         """Stop everybody, the daemon last, and expect a clean end."""
@@ -125,6 +134,7 @@ def storm_row(run: Run, style: Style, storm: Storm) -> Verdict:
                 crew.thaw_all()
                 come_to_rest(shop, verdict)
             crew.dismiss()
+            verdict.note = crew.story
             settle(shop, verdict, style.promise)
     finally:
         provider.close()
@@ -154,7 +164,7 @@ def _pass_over(crew: Crew, run: Run, style: Style, storm: Storm, events: list[st
             processes.wait_for(lambda: crew.tend() or len(crew.awake()) > 1, FROZEN * 2)
         member = chance.one_of("who", crew.awake())
         if what == "kill":
-            crew.kill(member)
+            crew.kill(member, chance)
         elif what == "freeze":
             crew.freeze(member)
         elif what == "cut off":

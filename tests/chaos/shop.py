@@ -19,7 +19,7 @@ from tests.chaos.provider import Provider
 from tests.end_to_end.command import ROOT
 
 BERLIN = ZoneInfo("Europe/Berlin")
-OPEN = frozenset({"planned", "claimed", "sending", "retrying", "in_doubt", "held"})
+OPEN = frozenset({"planned", "claimed", "sending", "retrying", "in_doubt"})
 
 CONFIG = """
 [shop]
@@ -83,11 +83,6 @@ class Shop:
     rate: int = 100_000
     people: list[str] = field(default_factory=list)
 
-    @property
-    def log(self) -> Path:
-        """Return the file its daemons speak into."""
-        return self.home / "daemon.log"
-
     def open(self, people: int, more: str = "") -> Shop:
         """Write its files and import its people."""
         (self.home / "campaigns").mkdir(parents=True)
@@ -125,9 +120,9 @@ class Shop:
             processes.command(self.home, ["import", what, str(file), "--yes"])
         self.people += [f"kunde{n}@example.com" for n in numbers]
 
-    def start(self, *words: str) -> processes.Running:
-        """Start its daemon, or a worker beside it."""
-        return processes.start(self.home, list(words), self.log)
+    def start(self, *words: str, place: int = 0) -> processes.Running:
+        """Start its daemon, or a worker beside it, which has a `place` and a log of its own."""
+        return processes.start(self.home, list(words), self.home / f"daemon-{place}.log")
 
     def states(self) -> Counter[str]:
         """Return how many messages are in each state: to wait on, never to judge by."""
@@ -142,7 +137,7 @@ class Shop:
         return Counter(dict(found))
 
     def at_rest(self) -> bool:
-        """Say whether everybody has a message and none is open."""
+        """Say whether everybody has a message and none is under way."""
         states = self.states()
         return sum(states.values()) >= len(self.people) and not OPEN & set(states)
 

@@ -29,7 +29,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
     counts = (verdict.kills, verdict.restarts, verdict.freezes, verdict.messages)
     found = (verdict.twice, verdict.forgotten, verdict.unknown)
     times = (_seconds(verdict.first), _seconds(verdict.rest), _seconds(verdict.took))
-    kept = "BROKEN" if verdict.broken else "ok"
+    kept = "BROKEN" if verdict.broken else f"ok {verdict.note}".strip()
     return (verdict.fault, verdict.sender, *map(str, counts + found), *times, kept)
 
 
