@@ -118,9 +118,16 @@ def _pages(database: Database, query: LogQuery, limit: int | None) -> Iterator[E
 
 
 def as_line(entry: Entry) -> dict[str, object]:
-    """Return the entry with exactly the keys of the public interface."""
+    """Return the entry with exactly the keys of the public interface.
+
+    `events` is the message's own way, then what the provider told later: it comes from no state and leads to none.
+    """
     whole = asdict(entry)
-    return {key: whole[key] for key in JSON_KEYS}
+    told = [
+        {"at": one.at, "before": "", "after": one.kind, "actor": one.provider, "reason": "", "detail": one.detail}
+        for one in entry.news
+    ]
+    return {key: whole[key] for key in JSON_KEYS} | {"events": [*whole["events"], *told]}
 
 
 def _print_lines(entries: Iterator[Entry], config: Config, *, in_full: bool) -> None:
@@ -221,6 +228,9 @@ def _print_entry(entry: Entry, mail: Email | None, config: Config, *, in_full: b
         before = state_word(step.before, _) if step.before else "·"
         why = sentence(step.reason, _) if step.reason else ""
         say(f"  {when}  {before} → {state_word(step.after, _)}  {why}  {step.detail}".rstrip())
+    for news in entry.news:
+        when = local_time(news.at, config.shop.zone, seconds=True)
+        say(f"  {when}  {news.provider}: {news.kind}  {news.detail}".rstrip())
     if mail:
         say(f"\n{mail.text}")
 

@@ -63,6 +63,7 @@ class _No:
     because: str
     now: datetime
     kinds: frozenset[str] = frozenset()
+    actor: str = "owner"
 
     @property
     def reason(self) -> Reason:
@@ -102,14 +103,22 @@ def object_from_any_channel(shop: Premises, who: str, because: str, now: datetim
         found = find_one(session, who)
         if found:
             return _say_no(session, shop, found, _No(ConsentState.OBJECTED, because, now))
-        # Only the hash of an address nobody has yet is kept: enough that a later import cannot mail it.
         if "@" not in who:
             raise NothingFound(
                 f'Nobody is known as "{who}".', "WHO is a customer number, an address, or a name in quotes."
             )
-        email = valid_address(who)
-        block(session, ledger_of(shop), [email], Reason.OBJECTION, because, now)
-        return Stopped((), (email,))
+        return object_at(session, shop, valid_address(who), because, now)
+
+
+def object_at(
+    session: Session, shop: Premises, email: str, because: str, now: datetime, *, actor: str = "owner"
+) -> Stopped:
+    """Take the objection of whoever is at a mailbox, within the caller's transaction."""
+    if found := people.find(session, email):
+        return _say_no(session, shop, found, _No(ConsentState.OBJECTED, because, now, actor=actor))
+    # Only the hash of an address nobody has yet is kept: enough that a later import cannot mail it.
+    block(session, ledger_of(shop), [email], Reason.OBJECTION, because, now)
+    return Stopped((), (email,))
 
 
 def withdraw(shop: Premises, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:
@@ -128,11 +137,11 @@ def withdraw(shop: Premises, who: str, because: str, now: datetime, kinds: Colle
 def _say_no(session: Session, shop: Premises, found: Sequence[Person], no: _No) -> Stopped:
     mailboxes = people.addresses_of(session, [person.id for person in found])
     addresses.lock(session, consents.touching(session, mailboxes))
-    stop = Stop(no.reason, no.now, no.kinds)
+    stop = Stop(no.reason, no.now, no.kinds, actor=no.actor)
     no = replace(no, now=consents.after_all_said(session, mailboxes, no.now))
     ledger = ledger_of(shop)
     events = [NewConsent(number, no.state, no.now, no.kinds, source=no.because) for number in sorted(mailboxes)]
-    record(session, ledger, events, stop.now, "owner")
+    record(session, ledger, events, stop.now, no.actor)
     keep(session, ledger, [_of_person(ledger.keyring, person, no) for person in found])
     emails = tuple(sorted(addresses.emails_of(session, sorted(mailboxes)).values()))
     skipped, under_way = stop_mail(session, found, mailboxes, stop)

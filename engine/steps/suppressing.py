@@ -139,6 +139,7 @@ class Stop:
     now: datetime
     kinds: frozenset[str] = frozenset()
     transactional: bool = False
+    actor: str = "owner"
 
     def reaches(self, kind: str) -> bool:
         """Say whether mail of this kind is stopped."""
@@ -155,7 +156,7 @@ def stop_mail(session: Session, found: Sequence[Person], mailboxes: Collection[i
         [row for row in waiting if stop.reaches(row.kind)],
         State.SKIPPED,
         now=stop.now,
-        actor="owner",
+        actor=stop.actor,
         reason=stop.reason,
     )
     return len(skipped), sum(stop.reaches(row.kind) for row in under_way)

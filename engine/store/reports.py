@@ -17,6 +17,8 @@ from sqlmodel import Session
 from engine.domain.addresses import exact
 from engine.domain.log_query import LogQuery
 from engine.domain.words import State
+from engine.store import delivery_events
+from engine.store.delivery_events import Told
 from engine.store.message_tables import Attempt, Enrolment, Message, MessageBody, MessageEvent
 from engine.store.messages import WAITING
 from engine.store.tables import Address, Customer
@@ -73,6 +75,7 @@ class Entry:
     rehearsal: bool
     name: str
     events: tuple[Step, ...] = ()
+    news: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,7 @@ def page(session: Session, query: LogQuery, before: int | None = None, size: int
     if before is not None:
         select = select.where(_M.c.id < before)
     rows = session.connection().execute(select.order_by(_M.c.id.desc()).limit(size)).all()
-    events = _events(session, [row.number for row in rows])
-    return [_entry(row, events.get(row.number, ())) for row in rows]
+    return _whole(session, rows)
 
 
 def tally(session: Session, query: LogQuery) -> Tally:
@@ -121,8 +123,7 @@ def find(session: Session, message_id: str) -> list[Entry]:
     """Return the messages whose id begins with `message_id`: one, none, or two where more are meant."""
     begins = _M.c.message_id.startswith(message_id.lower(), autoescape=True)
     rows = session.connection().execute(_entries().where(begins).order_by(_M.c.id.desc()).limit(2)).all()
-    events = _events(session, [row.number for row in rows])
-    return [_entry(row, events.get(row.number, ())) for row in rows]
+    return _whole(session, rows)
 
 
 def by_numbers(session: Session, numbers: Sequence[int]) -> dict[int, Entry]:
@@ -267,7 +268,14 @@ def _events(session: Session, numbers: Sequence[int]) -> dict[int, tuple[Step, .
     return {number: tuple(steps) for number, steps in found.items()}
 
 
-def _entry(row: sa.Row[Any], events: tuple[Step, ...]) -> Entry:
+def _whole(session: Session, rows: Sequence[sa.Row[Any]]) -> list[Entry]:
+    """Return entries with their history and with what the provider told later."""
+    numbers = [row.number for row in rows]
+    events, news = _events(session, numbers), delivery_events.told(session, numbers)
+    return [_entry(row, events.get(row.number, ()), tuple(news.get(row.number, ()))) for row in rows]
+
+
+def _entry(row: sa.Row[Any], events: tuple[Step, ...], news: tuple[Told, ...] = ()) -> Entry:
     own = {name: getattr(row, name) for name in _OWN}
     return Entry(
         number=row.number,
@@ -276,5 +284,6 @@ def _entry(row: sa.Row[Any], events: tuple[Step, ...]) -> Entry:
         occasion=row.occasion,
         name=f"{row.first_name} {row.last_name}".strip() or row.company,
         events=events,
+        news=news,
         **{**own, "state": State(own["state"])},
     )

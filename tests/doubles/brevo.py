@@ -74,7 +74,7 @@ class Brevo(Personality):
             mid=str(headers.get("X-Mailin-custom", "")),
             subject=version.get("subject") or document["subject"],
             sender=document["sender"].get("email", ""),
-            tags=document.get("tags", []),
+            tags=[*document.get("tags", []), *([headers["X-Mailin-Tag"]] if "X-Mailin-Tag" in headers else [])],
         )
         if not re.fullmatch(r"[^@\s]+@[^@\s]+", to):
             found.problem = ("invalid_parameter", "email is not valid in to")

@@ -1,0 +1,133 @@
+"""After the call: what the provider tells later, in any order and any number of times.
+
+Each event is kept once. One that shows that the provider had taken the mail ends a doubt; a bounce, a complaint or an
+unsubscription counts at once, for the address of that very message and for no other. Whatever is not proved to come
+from the provider changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlmodel import Session
+
+from engine.domain.news import NOES, PROOFS, DeliveryNews, NewsKind
+from engine.domain.words import Reason, State
+from engine.errors import NothingFound
+from engine.providers.incoming import check_size
+from engine.providers.listening import READERS
+from engine.steps import subscribing, suppressing
+from engine.steps.shop import Premises
+from engine.steps.suppressing import Stop
+from engine.store import delivery_events, messages, people
+from engine.store.messages import MessageRow, Move
+
+_ACTOR = "webhook"
+_OPEN_DOUBT = frozenset({State.IN_DOUBT, State.UNKNOWN})
+_WOULD_GO = frozenset({State.PLANNED, State.RETRYING, State.HELD, State.CLAIMED})
+_BLOCKS = {NewsKind.BOUNCED: Reason.HARD_BOUNCE, NewsKind.COMPLAINED: Reason.COMPLAINT}
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What one request came to: events kept, told before, and about no mail of ours; doubts ended; noes heeded."""
+
+    kept: int = 0
+    repeated: int = 0
+    foreign: int = 0
+    proved: int = 0
+    noes: int = 0
+
+    def __add__(self, other: Received) -> Received:
+        return Received(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+def receive(
+    app: Premises, provider: str, headers: Mapping[str, str], raw: bytes, now: datetime, *, secret: str
+) -> Received:
+    """Take one webhook request, as its raw bytes; raise Forged or Unreadable, and change nothing, if it is none.
+
+    When this returns, everything in it is on disk and in force; the same request again changes nothing.
+    """
+    reader = READERS.get(provider)
+    if reader is None:
+        raise NothingFound(f'"{provider}" tells no news.', f"Those who do: {', '.join(READERS)}.")
+    named = {name.lower(): value for name, value in headers.items()}
+    check_size(raw)
+    reader.verify(raw, named, secret, now)
+    return take(app, provider, reader.read(raw, named), now)
+
+
+def take(app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
+    """Keep events that are proved to be the provider's, and do what they ask for."""
+    noes = [one for one in news if one.kind in NOES]
+    quiet = [one for one in news if one.kind not in NOES]
+    total = Received()
+    # A transaction for each "no": it locks addresses, and two of them would wait for each other.
+    for part in ([quiet] if quiet else []) + [[one] for one in noes]:
+        with app.database.write() as session:
+            total += _take(session, app, provider, part, now)
+    return total
+
+
+def _take(session: Session, app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
+    news = _named(session, provider, news)
+    rows = delivery_events.messages_of(session, provider, [one.message_id for one in news])
+    new = delivery_events.keep(session, provider, news, {number: row.id for number, row in rows.items()}, now)
+    ours = [(one, rows[one.message_id]) for one in new if one.message_id in rows]
+    for one, row in ours:
+        if one.kind in NOES:
+            _heed(session, app, provider, one, row, now)
+    proofs = [(one, row) for one, row in ours if one.kind in PROOFS]
+    return Received(
+        kept=len(new),
+        repeated=len(news) - len(new),
+        foreign=len(new) - len(ours),
+        proved=_settle(session, provider, proofs, now),
+        noes=sum(one.kind in NOES for one, _ in ours),
+    )
+
+
+def _named(session: Session, provider: str, news: Sequence[DeliveryNews]) -> list[DeliveryNews]:
+    """Find our id by the provider's where it was not told; only for a "no", which must not be missed."""
+    nameless = [one.provider_id for one in news if not one.message_id and one.kind in NOES]
+    known = delivery_events.by_provider_ids(session, provider, nameless)
+    return [one if one.message_id else replace(one, message_id=known.get(one.provider_id, "")) for one in news]
+
+
+def _heed(session: Session, app: Premises, provider: str, news: DeliveryNews, row: MessageRow, now: datetime) -> None:
+    """Write no more to the address of this message, and stop what waits for it."""
+    email = delivery_events.recipient(session, row)
+    if email is None:  # it was erased, and an erased address is not written to
+        return
+    because = f"{provider}: {news.detail}"[:200]
+    if news.kind is NewsKind.UNSUBSCRIBED:
+        subscribing.object_at(session, app, email, because, now, actor=_ACTOR)
+        return
+    reason = _BLOCKS[news.kind]
+    suppressing.block(session, suppressing.ledger_of(app), [email], reason, because, now)
+    stop = Stop(reason, now, transactional=reason is Reason.HARD_BOUNCE, actor=_ACTOR)
+    suppressing.stop_mail(session, [], people.mailboxes_like(session, [email]), stop)
+
+
+def _settle(session: Session, provider: str, proofs: Sequence[tuple[DeliveryNews, MessageRow]], now: datetime) -> int:
+    """End the doubts these events answer; return how many.
+
+    A mail whose call is still under way is left to its result, and to recovery, which asks for the event.
+    """
+    told = {row.id: one for one, row in reversed(proofs)}
+    present = messages.by_ids(session, told)
+    moves = [move for row in present if (move := _move(provider, row, told[row.id], now))]
+    return len(messages.transition(session, moves, now=now, actor=_ACTOR))
+
+
+def _move(provider: str, row: MessageRow, news: DeliveryNews, now: datetime) -> Move | None:
+    detail = f"{provider} told later: {news.kind}"
+    if row.state in _OPEN_DOUBT:
+        values = {"sent_at": row.first_call_at or now, "provider_id": news.provider_id, "owner": "", "check_at": None}
+        return Move(row, State.SENT, Reason.PROVED, detail, values)
+    if row.state in _WOULD_GO:  # an earlier call was taken after all: it must not go twice
+        return Move(row, State.SKIPPED, Reason.PROVED, detail, {"owner": ""})
+    return None
