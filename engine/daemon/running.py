@@ -11,7 +11,8 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from types import FrameType
 
@@ -22,10 +23,10 @@ from engine.app import App
 from engine.clock import stopwatch, system_clock
 from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
-from engine.domain.guard import Suspicion
+from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreError, TreuepostError
-from engine.steps import alarming, guarding, passing, recovering, sending, telling
-from engine.steps.guarding import Guard
+from engine.steps import alarming, passing, recovering, sending
+from engine.steps.sending import SendReport
 from engine.store import ownership, workers
 from engine.store.budgets import Stop
 
@@ -38,8 +39,6 @@ CHECKPOINT_SECONDS = 300
 NOTICE_SECONDS = 3600
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
-JUMP = timedelta(seconds=5)
-SHORT_WAIT = timedelta(minutes=10)
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +54,7 @@ class Daemon:
         self.app = app
         self.stopping = threading.Event()
         self._halt = threading.Event()
+        self._renewed = threading.Event()
         self._children = children or Children(0)
         self._wake = threading.Event()
         self._rest = threading.Condition()
@@ -62,7 +62,7 @@ class Daemon:
         self._reload_wanted = False
         self._fault: StoreError | None = None
         self._told: Stop | None = None
-        self._suspected: Suspicion | None = None
+        self._gate = Gate(joins=self.joins)
         self._watch = reloading.Watch(app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
@@ -146,7 +146,7 @@ class Daemon:
                 log.info("pulled", source=pulled.source, created=pulled.report.created, updated=pulled.report.updated)
 
     def _plan(self, now: datetime) -> None:
-        if self._waits(now):
+        if self._gate.waits(self.app, now):
             return
         report, held = passing.plan(self.app, now)
         if held:
@@ -157,9 +157,14 @@ class Daemon:
             self._scheduler.modify_job("send", next_run_time=system_clock())
 
     def _send(self, now: datetime) -> None:
-        if self._waits(now) or self._halt.is_set():
-            return
-        report = sending.send_due(self.app, self.app.clock, stop=self._halt)
+        """Send what is due; when campaigns have changed meanwhile, end and begin again with the new ones."""
+        again = not self._gate.waits(self.app, now)
+        while again and not self._halt.is_set():
+            self._renewed.clear()
+            self._tell(sending.send_due(self.app, self.app.clock, stop=_EitherOf(self._halt, self._renewed)))
+            again = self._renewed.is_set()
+
+    def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):
             log.info("sent", **came_to)
         if report.stop and report.stop != self._told:
@@ -171,9 +176,7 @@ class Daemon:
         self._told = report.stop
 
     def _recover(self, now: datetime) -> None:
-        if guarding.look(self.app, now, joins=self.joins).waits:
-            return
-        recovered = recovering.recover(self.app, now)
+        recovered = 0 if self._gate.look(self.app, now).waits else recovering.recover(self.app, now)
         if recovered:
             log.info("recovered", messages=recovered)
         workers.note_seen(self.app.database, ownership.owner_name(), now)
@@ -187,31 +190,13 @@ class Daemon:
             log.warning("owner told", topic=topic)
 
     def _reload_changed(self, _now: datetime) -> None:
-        self.app = self._watch.look(self.app)
+        self._take(self._watch.look(self.app))
 
-    def _waits(self, now: datetime) -> bool:
-        """Say whether nothing may be planned and sent now: the store waits for its owner's word, or the clock does.
-
-        Shortly before an instant that was already worked at, waiting loses nothing.
-        """
-        found = guarding.look(self.app, now, joins=self.joins)
-        self._say_guarded(found)
-        if found.waits:
-            return True
-        guarding.keep(self.app, now, found)
-        return found.stored is not None and JUMP < found.stored - now <= SHORT_WAIT
-
-    def _say_guarded(self, found: Guard) -> None:
-        """Say once that the store waits for the owner's word, and once that it does no longer."""
-        suspicion = found.suspicion if found.waits else None
-        with self._rest:
-            before, self._suspected = self._suspected, suspicion
-        if suspicion and suspicion != before:
-            log.error(
-                "store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, self.app.config))
-            )
-        if before and not suspicion:
-            log.info("store adopted", was=before.value)
+    def _take(self, app: App) -> None:
+        """Go on with what was read again; a run under way ends and begins anew."""
+        if app is not self.app:
+            self.app = app
+            self._renewed.set()
 
     # -- the main thread -------------------------------------------------------------------------------------------
 
@@ -288,7 +273,7 @@ class Daemon:
     def _reload(self) -> None:
         self._reload_wanted = False
         systemd.notify_reloading()
-        self.app = self._watch.reload_all(self.app)
+        self._take(self._watch.reload_all(self.app))
         self._children.reload()
         systemd.notify("READY=1")
 
@@ -305,6 +290,17 @@ class Daemon:
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_wanted = True
         self._wake.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _EitherOf:
+    """Set as soon as one of two events is."""
+
+    first: threading.Event
+    second: threading.Event
+
+    def is_set(self) -> bool:
+        return self.first.is_set() or self.second.is_set()
 
 
 def _complain(tick: str, error: Exception) -> None:

@@ -75,15 +75,15 @@ def test_a_broken_file_is_told_once_and_the_old_version_stays(app: App, log: io.
 
 def test_a_clock_set_back_a_little_is_waited_for(app: App) -> None:
     daemon = Daemon(app)
-    assert not daemon._waits(NOW)
-    assert daemon._waits(NOW - timedelta(minutes=3))
-    assert not daemon._waits(NOW + timedelta(seconds=1))
+    assert not daemon._gate.waits(daemon.app, NOW)
+    assert daemon._gate.waits(daemon.app, NOW - timedelta(minutes=3))
+    assert not daemon._gate.waits(daemon.app, NOW + timedelta(seconds=1))
 
 
 def test_a_clock_set_back_far_is_not_waited_for(app: App) -> None:
     daemon = Daemon(app)
-    daemon._waits(NOW + timedelta(days=900))
-    assert not daemon._waits(NOW)
+    daemon._gate.waits(daemon.app, NOW + timedelta(days=900))
+    assert not daemon._gate.waits(daemon.app, NOW)
     with app.database.read() as session:
         standing = installation.find(session)
     assert standing is not None

@@ -1,0 +1,50 @@
+"""What each tick that plans or sends asks first: is this the store we know, and does the clock stand where it should."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+import structlog
+
+from engine.app import App
+from engine.domain.guard import Suspicion
+from engine.steps import guarding, telling
+from engine.steps.guarding import Guard
+
+JUMP = timedelta(seconds=5)
+SHORT_WAIT = timedelta(minutes=10)
+
+log = structlog.get_logger(__name__)
+
+
+class Gate:
+    """Remembers what was said, so that it is said once. `joins` as in `guarding.look`."""
+
+    def __init__(self, *, joins: bool = False) -> None:
+        self._joins = joins
+        self._suspected: Suspicion | None = None
+        self._saying = threading.Lock()
+
+    def waits(self, app: App, now: datetime) -> bool:
+        """Say whether nothing may be planned and sent now: the store waits for its owner's word, or the clock does.
+
+        Shortly before an instant that was already worked at, waiting loses nothing. Notes that a sender is at work.
+        """
+        found = self.look(app, now)
+        if found.waits:
+            return True
+        guarding.keep(app, now, found)
+        return found.stored is not None and JUMP < found.stored - now <= SHORT_WAIT
+
+    def look(self, app: App, now: datetime) -> Guard:
+        """Look which store this is; say it once when it waits for the owner's word, and once when it does no longer."""
+        found = guarding.look(app, now, joins=self._joins)
+        suspicion = found.suspicion if found.waits else None
+        with self._saying:
+            before, self._suspected = self._suspected, suspicion
+        if suspicion and suspicion != before:
+            log.error("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
+        if before and not suspicion:
+            log.info("store adopted", was=before.value)
+        return found
