@@ -11,7 +11,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import FrameType
@@ -26,6 +25,7 @@ from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreError, TreuepostError
 from engine.steps import alarming, passing, recovering, sending
+from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
 from engine.store import ownership, workers
 from engine.store.budgets import Stop
@@ -161,7 +161,7 @@ class Daemon:
         again = not self._gate.waits(self.app, now)
         while again and not self._halt.is_set():
             self._renewed.clear()
-            self._tell(sending.send_due(self.app, self.app.clock, stop=_EitherOf(self._halt, self._renewed)))
+            self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(self._halt, self._renewed)))
             again = self._renewed.is_set()
 
     def _tell(self, report: SendReport) -> None:
@@ -290,17 +290,6 @@ class Daemon:
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_wanted = True
         self._wake.set()
-
-
-@dataclass(frozen=True, slots=True)
-class _EitherOf:
-    """Set as soon as one of two events is."""
-
-    first: threading.Event
-    second: threading.Event
-
-    def is_set(self) -> bool:
-        return self.first.is_set() or self.second.is_set()
 
 
 def _complain(tick: str, error: Exception) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from sqlmodel import Session
@@ -29,13 +29,32 @@ _EXPIRED_AT_ONCE = 500
 log = structlog.get_logger(__name__)
 
 
+class Stopping(Protocol):
+    """What tells a run to end: an event, or more than one."""
+
+    def is_set(self) -> bool:
+        """Say whether it is time to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class EitherOf:
+    """Set as soon as one of two is."""
+
+    first: Stopping
+    second: Stopping
+
+    def is_set(self) -> bool:
+        """Say whether it is time to end."""
+        return self.first.is_set() or self.second.is_set()
+
+
 @dataclass(slots=True)
 class Run:
     """One drain of the queue: the letters that are ready, the calls under way, and what came of all."""
 
     app: Shop
     clock: Clock
-    stop: threading.Event
+    stop: Stopping
     flight: Flight
     owner: str = field(default_factory=ownership.owner_name)
     counts: Counter[str] = field(default_factory=Counter)
@@ -43,6 +62,7 @@ class Run:
     repeats: deque[CallRow] = field(default_factory=deque)
     looked_at: float = float("-inf")
     patient_until: float = float("inf")
+    is_impatient: bool = False
     is_dry: bool = False
     was_stopped: bool = False
     budget_spent: bool = False

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event
 
 from sqlmodel import Session
 
@@ -19,6 +18,7 @@ from engine.domain import doubts, retry
 from engine.domain.doubts import Doubt, Way
 from engine.domain.words import Absent, Decision, Finding, Found, OnDoubt, Reason, State
 from engine.providers.contract import Recovery
+from engine.steps.claiming import Stopping
 from engine.steps.releasing import Outgoing, release_again
 from engine.steps.shop import Shop
 from engine.store import attempts, calls, messages
@@ -49,7 +49,7 @@ class _Judged:
     step: doubts.Step
 
 
-def resolve(app: Shop, clock: Clock, *, look_up: bool, stop: Event | None = None) -> Resolved:
+def resolve(app: Shop, clock: Clock, *, look_up: bool, stop: Stopping | None = None) -> Resolved:
     """Look at every doubt whose time has come: end what can be ended, look mails up, name the calls to repeat.
 
     `stop` ends the look-ups after those that are under way.

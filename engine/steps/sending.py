@@ -14,7 +14,7 @@ from engine.clock import Clock, stopwatch
 from engine.domain.words import State
 from engine.steps import claiming, recovering, resolving
 from engine.steps.calling import Flight, Landed
-from engine.steps.claiming import GROUP, Run
+from engine.steps.claiming import GROUP, Run, Stopping
 from engine.steps.recording import NOTHING_LEFT, record
 from engine.steps.releasing import Letter, Outgoing, give_back, release
 from engine.steps.shop import Shop
@@ -40,16 +40,15 @@ class SendReport:
         return self.stop is not None and self.stop.credentials
 
 
-def send_due(
-    app: Shop, clock: Clock, *, stop: threading.Event | None = None, patience: float = float("inf")
-) -> SendReport:
+def send_due(app: Shop, clock: Clock, *, stop: Stopping | None = None, patience: float = float("inf")) -> SendReport:
     """Send everything that is due now; `stop` ends it after the calls that are under way.
 
     `patience` is for how many seconds it waits for mails' turns where the rate is low: cron comes again.
     Raises StoreError when the store cannot be written: then nothing more is sent.
     """
     with ownership.SENDING, Flight(app.provider) as flight:
-        run = Run(app, clock, stop or threading.Event(), flight, patient_until=stopwatch() + patience)
+        until = float("inf") if app.provider.rehearsal else stopwatch() + patience
+        run = Run(app, clock, stop or threading.Event(), flight, patient_until=until)
         recovering.recover_now(app, clock(), everything=True)
         claiming.expire_overdue(run)
         try:
@@ -78,14 +77,17 @@ def _drain(run: Run) -> None:
 
 def _needs_more(run: Run) -> bool:
     """Say whether there are fewer letters than keep the senders busy, and perhaps more to be had."""
-    return not run.is_dry and len(run.letters) < max(run.batch, min(GROUP, run.flight.free * run.batch))
+    return not (run.is_dry or run.is_impatient) and len(run.letters) < max(
+        run.batch, min(GROUP, run.flight.free * run.batch)
+    )
 
 
 def _rested(run: Run) -> bool:
     """Wait a moment for a call or a turn; say whether time goes on (a clock that stands gives no turn)."""
     before, busy = run.clock(), run.flight.under_way
     _record(run, run.flight.landed(_IDLE))
-    return bool(busy) or (run.clock() > before and stopwatch() < run.patient_until)
+    run.is_impatient = stopwatch() >= run.patient_until
+    return bool(busy) or (run.clock() > before and not run.is_impatient)
 
 
 def _finish(run: Run) -> None:
