@@ -27,11 +27,13 @@ class Deadlines:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._idle = False
+        self._closing = False
 
     def enter(self, call: Endable) -> None:
         """Watch a call from now on."""
         with self._changed:
             self._under_way[call] = None
+            self._closing = False
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 self._thread.start()
@@ -44,16 +46,14 @@ class Deadlines:
             self._under_way.pop(call, None)
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Let the thread go as soon as nothing is under way; it comes back with the next call."""
         with self._changed:
-            self._thread = None
+            self._closing = True
             self._changed.notify()
 
     def _watch(self) -> None:
-        me = threading.current_thread()
         with self._changed:
-            while self._thread is me:
-                first = next(iter(self._under_way), None)
+            while (first := next(iter(self._under_way), None)) or not self._closing:
                 left = first.ends - stopwatch() if first else None
                 if first is None or left is None or left > 0:
                     self._idle = first is None
@@ -62,3 +62,4 @@ class Deadlines:
                 else:
                     del self._under_way[first]
                     first.end()
+            self._thread = None
