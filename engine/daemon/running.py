@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from types import FrameType
@@ -23,7 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
-from engine.errors import AlreadyRunning, StoreError, TreuepostError
+from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
 from engine.steps import alarming, passing, recovering, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
@@ -35,7 +35,7 @@ PLAN_SECONDS = 60
 SEND_SECONDS = 5
 RECOVER_SECONDS = 60
 RELOAD_SECONDS = 5
-CHECKPOINT_SECONDS = 300
+CHECKPOINT_SECONDS = 30
 NOTICE_SECONDS = 3600
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
@@ -86,7 +86,8 @@ class Daemon:
             self._children.wait()
             self.app.provider.close()
             if self.checkpoints:
-                self.app.database.checkpoint()
+                with suppress(StoreBusy):  # the next start does it
+                    self.app.database.checkpoint()
             log.info("stopped", unfinished=left)
             if left and not self._fault:
                 os._exit(0)  # its transaction is rolled back, and the next start does it again

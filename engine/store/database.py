@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from sqlite3 import Error as SqliteError
+from sqlite3 import sqlite_version_info
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from engine.errors import StoreBusy, StoreError, StoreFull
 from engine.store.tuples import DRIVER
 
 WAIT_SECONDS = 30
+_WAL_RESET_MENDED = (3, 51, 3)
 
 
 class Database:
@@ -98,10 +100,22 @@ class Database:
         return line
 
     def checkpoint(self) -> None:
-        """Fold SQLite's log into the file; readers and writers go on. Nothing to do on PostgreSQL."""
+        """Fold SQLite's log into the file; readers go on. Nothing to do on PostgreSQL.
+
+        Only the daemon does this. Where the library has the fault that a commit which begins the log anew can mislead
+        a checkpoint (sqlite.org/wal.html#walresetbug), nobody may commit meanwhile.
+        """
         if self.sqlite:
-            with plain_errors(), self._readers.connect() as connection:
+            with plain_errors(), self._nobody_commits(), self._readers.connect() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def _nobody_commits(self) -> Iterator[None]:
+        if sqlite_version_info >= _WAL_RESET_MENDED:
+            yield
+            return
+        with self._engine.connect() as gate, gate.begin():
+            yield
 
     def close(self) -> None:
         """Close every connection."""

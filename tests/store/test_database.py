@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from datetime import date, timedelta
 from pathlib import Path
@@ -164,3 +165,12 @@ def test_the_consent_log_cannot_be_changed(database: Database, verb: str) -> Non
         add_consent(session, add_customer(session))
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), database.write() as session:
         session.execute(sa.text(verb))
+
+
+@pytest.mark.skipif(sqlite3.sqlite_version_info >= (3, 51, 3), reason="the library's own fault is mended")
+def test_nobody_commits_while_the_log_is_folded_into_the_file(sqlite_database: Database) -> None:
+    impatient = Database(str(sqlite_database.url), wait_seconds=0)
+    with sqlite_database.write(), pytest.raises(StoreBusy):
+        impatient.checkpoint()
+    impatient.checkpoint()
+    impatient.close()
