@@ -65,10 +65,11 @@ def test_what_the_log_shows_is_byte_for_byte_what_the_provider_was_given(make_ap
     double = BrevoDouble(tmp_path / "book.jsonl")
     with serving(double) as url:
         app = _open(make_app, CONFIG.replace('use = "outbox"', f'use = "brevo"\nbase_url = "{url}"'))
-    assert len(double.requests) == 2
-    for request in double.requests:
-        mail = request["body"]
-        message = mail["headers"]["idempotencyKey"]
+    (request,) = double.requests
+    mails = request["body"]["messageVersions"]
+    assert len(mails) == 2
+    for mail in mails:
+        message = mail["headers"]["X-Mailin-custom"]
         assert within(app.home, "log", "show", message, "--html") == mail["htmlContent"]
         assert within(app.home, "log", "show", message, "--text") == mail["textContent"]
 
