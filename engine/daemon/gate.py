@@ -1,4 +1,4 @@
-"""What each tick that plans or sends asks first: is this the store we know, and does the clock stand where it should."""
+"""What each tick that plans or sends asks first: whether this is the store we know, and how the clock stands."""
 
 from __future__ import annotations
 
