@@ -41,6 +41,7 @@ def restored_row(run: Run) -> Verdict:
         processes.command(shop.home, ["db", "adopt", "restored"])
         back = stopwatch()
         daemon = shop.start("run")
+        daemon.until_ready()
         come_to_rest(shop, verdict, back)
         verdict.must(daemon.stop() == 0, f"did not stop clean: exit {daemon.code}: {daemon.said()[-600:]}")
         settle(shop, verdict, Promise(unknown=True, held=True))

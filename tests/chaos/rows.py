@@ -56,9 +56,9 @@ def _loop(style: Style, kills: int, short: int | None = None) -> Row:
     return Row(style.name, partial(kill_loop, style=style), kills, short)
 
 
-def _storm(name: str, style: Style, storm: Storm) -> Row:
+def _storm(name: str, style: Style, storm: Storm, short: int | None = None) -> Row:
     named = replace(style, name=f"PostgreSQL: {name}", per_kill=14 if "batch = 1\n" in f"{style.config}\n" else 60)
-    return Row(named.name, partial(storm_row, style=named, storm=storm))
+    return Row(named.name, partial(storm_row, style=named, storm=storm), short=short)
 
 
 def _trouble(trouble: storage.Trouble) -> Row:
@@ -80,7 +80,7 @@ ROWS: tuple[Row, ...] = (
     _storm("server restarts", ERROR, Storm(restarts=12, quiet=(2.0, 5.0))),
     _storm("backends killed", LOOK_UP, Storm(cut_off=60, quiet=(0.2, 1.0))),
     _storm("freezes beyond the lease", LOOK_UP, Storm(freezes=40, quiet=(0.5, 1.5))),
-    _storm("all at once", KEY_BATCH, Storm(kills=40, restarts=8, cut_off=20, freezes=10, quiet=(0.2, 1.2))),
+    _storm("all at once", KEY_BATCH, Storm(kills=40, restarts=8, cut_off=20, freezes=10, quiet=(0.2, 1.2)), 8),
     *map(_trouble, TROUBLES),
     Row("backup restored", restoring.restored_row),
     Row("machine cloned", restoring.cloned_row),

@@ -34,6 +34,14 @@ class Storm:
     freezes: int = 0
     quiet: tuple[float, float] = (0.02, 0.3)
 
+    def scaled(self, events: int) -> Storm:
+        """Return a smaller storm of about so many events, of every kind at least one; 0 leaves it as it is."""
+        everything = self.kills + self.restarts + self.cut_off + self.freezes
+        if not 0 < events < everything:
+            return self
+        counts = (self.kills, self.restarts, self.cut_off, self.freezes)
+        return Storm(*(count and max(1, count * events // everything) for count in counts), self.quiet)
+
     def order(self, chance: Chance) -> list[str]:
         """Return everything that is to happen, shuffled."""
         named = {"kill": self.kills, "restart": self.restarts, "cut off": self.cut_off, "freeze": self.freezes}
@@ -125,7 +133,7 @@ def storm_row(run: Run, style: Style, storm: Storm) -> Verdict:
         with postgres.cluster() as server:
             postgres.create(server, "chaos")
             shop = Shop(home / "shop", provider, store=server.format(name="chaos"), rate=style.rate)
-            events = storm.order(chance)
+            events = storm.scaled(run.kills).order(chance)
             shop.open(max(len(events), 10) * style.per_kill, style.config)
             crew = Crew(shop, verdict)
             with _hired(crew):
