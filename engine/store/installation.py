@@ -124,6 +124,14 @@ def unchecked_from(session: Session) -> datetime | None:
     return session.connection().execute(query).scalar_one_or_none()
 
 
+def checked(planned_at: sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
+    """Return what is true of messages that were looked at after they were planned, by the column that says when.
+
+    It belongs into the claim's own WHERE: one statement sees the mark and the messages at the same moment.
+    """
+    return ~sa.select(_TABLE.c.id).where(_TABLE.c.unchecked_from <= planned_at).exists()
+
+
 def note_mode(session: Session, *, rehearsal: bool, today: date) -> None:
     """Note whether the store rehearses; the day of a switch from rehearsal to a real provider is remembered."""
     standing = find(session)

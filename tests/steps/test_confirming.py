@@ -19,6 +19,7 @@ from engine.domain.words import Reason, State
 from engine.steps import alarming, confirming, intervening, passing, planning
 from engine.steps.foresight import explaining, foreseeing
 from engine.store import holds, installation
+from engine.store.messages import TABLE
 from tests.brevo_double import BrevoDouble, serving
 from tests.conftest import MakeApp
 from tests.end_to_end.command import start, until
@@ -197,6 +198,26 @@ def test_a_process_that_dies_between_planning_and_looking_lets_nothing_through(m
     assert (report.planned, report.held, report.sent) == (0, 6, 0)
     with app.database.read() as session:
         assert installation.unchecked_from(session) is None
+
+
+def test_what_is_planned_is_marked_until_it_was_looked_at(make_app: MakeApp) -> None:
+    app = open_shop(make_app)
+    add_birthdays(app, 2)
+    planning.plan(app, NOW - timedelta(minutes=1))
+    more_birthdays(app, "new", 3)
+    confirming.begin(app, NOW)
+    planning.plan(app, NOW)
+    assert _looked_at(app) == 2
+    confirming.begin(app, NOW + timedelta(minutes=1))  # a second planner does not take the first one's mark away
+    assert _looked_at(app) == 2
+    confirming.confirm(app, NOW)
+    assert _looked_at(app) == 5
+
+
+def _looked_at(app: App) -> int:
+    query = sa.select(sa.func.count()).select_from(TABLE).where(installation.checked(TABLE.c.planned_at))
+    with app.database.read() as session:
+        return session.connection().execute(query).scalar_one()
 
 
 def test_the_owner_is_told_once_a_day_in_their_language(make_app: MakeApp) -> None:

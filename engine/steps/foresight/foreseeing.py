@@ -19,7 +19,7 @@ from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
 from engine.steps.gating import Inspected
 from engine.steps.shop import Shop
-from engine.store import claims, holds, messages, reports, scans
+from engine.store import claims, holds, installation, messages, reports, scans
 from engine.store.messages import MessageRow, Move
 
 GROUP = 500
@@ -65,6 +65,8 @@ def foresee(app: Shop, now: datetime, days: int = 1) -> Forecast:
     forecast = Forecast(now, end)
     with app.database.pretend() as session:
         newest = reports.newest(session)
+        if installation.unchecked_from(session):  # a planner is at work: here everything is looked at in its turn
+            installation.note_checked(session)
         said = _held(session, app, end)
         said |= _walk(session, app, now, end)
         said |= {number: Decision("expire", Reason.TOO_LATE) for number in reports.expired_since(session, newest)}
