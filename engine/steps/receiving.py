@@ -8,6 +8,7 @@ from the provider changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,16 +16,17 @@ from sqlmodel import Session
 
 from engine.domain.news import NOES, PROOFS, DeliveryNews, NewsKind
 from engine.domain.words import Reason, State
-from engine.errors import NothingFound
+from engine.errors import NothingFound, StoreBusy
 from engine.providers.incoming import check_size
 from engine.providers.listening import READERS
 from engine.steps import subscribing, suppressing
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
-from engine.store import delivery_events, messages, people
+from engine.store import addresses, consents, delivery_events, messages, people
 from engine.store.messages import MessageRow, Move
 
 _ACTOR = "webhook"
+_TRIES = 3
 _OPEN_DOUBT = frozenset({State.IN_DOUBT, State.UNKNOWN})
 _WOULD_GO = frozenset({State.PLANNED, State.RETRYING, State.HELD, State.CLAIMED})
 _BLOCKS = {NewsKind.BOUNCED: Reason.HARD_BOUNCE, NewsKind.COMPLAINED: Reason.COMPLAINT}
@@ -65,16 +67,26 @@ def take(app: Premises, provider: str, news: Sequence[DeliveryNews], now: dateti
     noes = [one for one in news if one.kind in NOES]
     quiet = [one for one in news if one.kind not in NOES]
     total = Received()
-    # A transaction for each "no": it locks addresses, and two of them would wait for each other.
+    # A transaction for each "no": it holds addresses, and two of them would wait for each other.
     for part in ([quiet] if quiet else []) + [[one] for one in noes]:
-        with app.database.write() as session:
-            total += _take(session, app, provider, part, now)
+        total += _patiently(app, provider, part, now)
     return total
+
+
+def _patiently(app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
+    """Try again when another transaction was in the way; whoever still fails is told again by the provider."""
+    for _ in range(_TRIES - 1):
+        with suppress(StoreBusy), app.database.write() as session:
+            return _take(session, app, provider, news, now)
+    with app.database.write() as session:
+        return _take(session, app, provider, news, now)
 
 
 def _take(session: Session, app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
     news = _named(session, provider, news)
     rows = delivery_events.messages_of(session, provider, [one.message_id for one in news])
+    _hold(session, [rows[one.message_id] for one in news if one.kind in NOES and one.message_id in rows])
+    delivery_events.hold(session, rows.values())
     new = delivery_events.keep(session, provider, news, {number: row.id for number, row in rows.items()}, now)
     ours = [(one, rows[one.message_id]) for one in new if one.message_id in rows]
     for one, row in ours:
@@ -95,6 +107,15 @@ def _named(session: Session, provider: str, news: Sequence[DeliveryNews]) -> lis
     nameless = [one.provider_id for one in news if not one.message_id and one.kind in NOES]
     known = delivery_events.by_provider_ids(session, provider, nameless)
     return [one if one.message_id else replace(one, message_id=known.get(one.provider_id, "")) for one in news]
+
+
+def _hold(session: Session, rows: Sequence[MessageRow]) -> None:
+    """Hold every address a "no" about these mails can reach, before their messages, as a release does."""
+    emails = {email for row in rows if (email := delivery_events.recipient(session, row))}
+    if emails:
+        found = {person.id for email in emails for person in people.find(session, email)}
+        reached = consents.touching(session, people.addresses_of(session, found))
+        addresses.lock(session, reached | people.mailboxes_like(session, emails))
 
 
 def _heed(session: Session, app: Premises, provider: str, news: DeliveryNews, row: MessageRow, now: datetime) -> None:

@@ -83,6 +83,17 @@ def messages_of(session: Session, provider: str, message_ids: Iterable[str]) -> 
     return found
 
 
+def hold(session: Session, rows: Iterable[MessageRow]) -> None:
+    """Hold these messages until the transaction ends, in the order of their numbers.
+
+    An event points to its message, and on PostgreSQL that alone would let two transactions wait for each other.
+    """
+    numbers = sorted({row.id for row in rows})
+    if numbers and not is_sqlite(session):
+        mine = sa.select(MESSAGES.c.id).where(MESSAGES.c.id.in_(numbers)).order_by(MESSAGES.c.id)
+        session.connection().execute(mine.with_for_update())
+
+
 def by_provider_ids(session: Session, provider: str, numbers: Iterable[str]) -> dict[str, str]:
     """Return our ids of the mails the provider calls by these numbers (it reads every message: ask rarely)."""
     wanted = sorted({number for number in numbers if number})

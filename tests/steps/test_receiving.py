@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.cli.logs import as_line
+from engine.clock import stopped_at
 from engine.domain.news import NewsKind
 from engine.domain.permission import EVERYTHING
 from engine.domain.words import Reason, State
@@ -25,11 +29,11 @@ from engine.providers.incoming import Forged, Unreadable
 from engine.steps import planning, receiving
 from engine.store import delivery_events, reports
 from engine.store.message_tables import DeliveryEvent
-from engine.store.tables import Address, ConsentEvent, Customer, Suppression
+from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Suppression
 from tests.conftest import CONFIG, MakeApp
 from tests.doubles.book import Line
 from tests.doubles.http import Double, serving
-from tests.doubles.webhooks import SECRETS, Hook, hook
+from tests.doubles.webhooks import SECRETS, Courier, Hook, hook
 from tests.people import NOW, add_consent, add_customer
 from tests.steps.sending_shop import BIRTHDAY, MESSAGES, add_birthdays, put_state, rows, states, tick
 
@@ -86,7 +90,7 @@ every_provider = pytest.mark.parametrize("provider", PROVIDERS, indirect=True)
 
 @pytest.fixture
 def double(tmp_path: Path, provider: str) -> Iterator[tuple[Double, str]]:
-    made = Double(tmp_path / "book.jsonl", provider, sync=False)
+    made = Double(tmp_path / "book.jsonl", provider, sync=False, clock=stopped_at(NOW))
     with serving(made) as url:
         yield made, url
 
@@ -339,6 +343,77 @@ def test_nothing_is_read_before_it_is_proved(heard: Heard) -> None:
 def test_a_provider_that_tells_no_news_is_not_found(heard: Heard) -> None:
     with pytest.raises(NothingFound):
         receiving.receive(heard.app, "smtp", {}, b"{}", SOON, secret="x")
+
+
+# -- from the wire ---------------------------------------------------------------------------------------------------
+
+
+def _door(heard: Heard) -> type[BaseHTTPRequestHandler]:
+    """Return a door as the web will have one: raw bytes in, 200 for what is proved, 401 for what is not."""
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["content-length"]))
+            try:
+                secret = SECRETS[heard.provider]
+                receiving.receive(heard.app, heard.provider, dict(self.headers), raw, NOW, secret=secret)
+                self.send_response(200)
+            except Forged:
+                self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Keep quiet."""
+
+    return Door
+
+
+@every_provider
+def test_news_that_comes_before_the_answer_doubled_shuffled_and_forged_ends_well(heard: Heard) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _door(heard))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    hooks = f"http://127.0.0.1:{server.server_address[1]}/"
+    heard.double.courier = Courier(heard.provider, hooks, "early+doubled+shuffled+forged")
+    try:
+        _sent(heard, 3)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    statuses = {(kind.startswith("forged"), status) for kind, _, status in heard.double.courier.told}
+    assert statuses == {(False, 200), (True, 401)}
+    assert states(heard.app) == {"sent": 3}
+    assert sorted(row.kind for row in rows(heard.app, NEWS)) == ["delivered"] * 3
+    assert _blocked(heard.app) == []
+
+
+def test_the_same_news_told_by_many_at_once_is_kept_once(heard: Heard) -> None:
+    mails = _doubtful(heard, 6)
+    told = [(kind, mail) for mail in mails for kind in ("complained", "unsubscribed", "delivered", "bounced")]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda one: heard.tell(*one), told * 3))
+    assert sum(one.kept for one in done) == len(told) == len(rows(heard.app, NEWS))
+    assert sum(one.proved for one in done) == 6
+    assert states(heard.app) == {"sent": 6}
+    assert (
+        sorted(row.reason for row in rows(heard.app, BLOCKS) if row.reason is Reason.HARD_BOUNCE) == ["hard_bounce"] * 6
+    )
+
+
+def test_two_people_who_share_addresses_may_say_no_at_once(heard: Heard) -> None:
+    mails = _doubtful(heard, 12)
+    with heard.app.database.write() as session:
+        known = CustomerAddress.__table__  # type: ignore[attr-defined]
+        for row in rows(heard.app, CUSTOMERS):  # everybody has once been at the next one's address
+            other = mails[(row.id + 1) % len(mails)]["address"]
+            session.connection().execute(sa.insert(known).values(customer_id=row.id, address_id=other))
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda mail: heard.tell("unsubscribed", mail), mails * 2))
+    assert sum(one.noes for one in done) == 12
+    assert {row.address_id for row in rows(heard.app, CONSENTS) if row.state == "objected"} == {
+        mail["address"] for mail in mails
+    }
 
 
 # -- any order, any number of times ----------------------------------------------------------------------------------
