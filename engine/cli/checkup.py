@@ -18,7 +18,8 @@ from engine.app import KEY_FILE, read_campaigns
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
 from engine.errors import Invalid, TreuepostError
-from engine.store import backups, budgets, installation, schema, soundness
+from engine.steps import guarding, telling
+from engine.store import backups, breakers, budgets, installation, schema, soundness
 from engine.store.database import Database
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -104,6 +105,7 @@ def _store(config: Config, now: datetime, say: Say) -> Iterator[Line]:
         yield from _schema(database, say)
         yield from _soundness(database, say)
         yield from _clock(database, now, say)
+        yield from _which(config, database, now, say)
         yield from _backup(database, say)
     finally:
         database.close()
@@ -144,6 +146,22 @@ def _clock(database: Database, now: datetime, say: Say) -> Iterator[Line]:
         yield Line(FAIL, "clock", text, say("Set the machine's clock; nothing is sent twice meanwhile."))
     else:
         yield Line(OK, "clock", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    config: Config
+    database: Database
+    home: Path
+
+
+def _which(config: Config, database: Database, now: datetime, say: Say) -> Iterator[Line]:
+    """Say when the store may be a restored or a second one, and sends nothing for that reason."""
+    if schema.present(database) != schema.known():
+        return
+    found = guarding.look(_Place(config, database, config.home), now)
+    if found.waits:
+        yield Line(FAIL, "store", telling.headline(found, say), "treuepost db adopt moved|restored|copy")
 
 
 def _backup(database: Database, say: Say) -> Iterator[Line]:
@@ -188,12 +206,19 @@ def _last_stop(config: Config, say: Say) -> Iterator[Line]:
             return
         with database.read() as session:
             stop = budgets.find_stop(session, config.provider.use)
+            silent = breakers.find(session, config.provider.use)
+            said = breakers.detail(session, config.provider.use)
     finally:
         database.close()
     if stop:
         remedy = say("Put the right key in, then: treuepost resume --all") if stop.credentials else ""
         text = say("stopped since %(at)s: %(detail)s", at=f"{stop.at:%Y-%m-%d %H:%M} UTC", detail=stop.detail)
         yield Line(FAIL, "provider", text, remedy)
+    if silent.is_open:
+        text = say("%(count)s mails in a row without a clear answer: %(detail)s", count=silent.failures, detail=said)
+        yield Line(
+            FAIL, "provider", text, say("It is tried with one mail now and then; treuepost resume --all at once.")
+        )
 
 
 def _reach(config: Config, say: Say) -> Line:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
 from sqlmodel import Session
 
+from engine.config.loading import Config
 from engine.domain import guard
 from engine.domain.calendar import day_start, local_day
 from engine.domain.guard import NOTED_EVERY, Answer, Suspicion
@@ -20,6 +23,7 @@ from engine.errors import UsageError
 from engine.steps import suppressing
 from engine.steps.shop import Premises
 from engine.store import attempts, budgets, installation, lost, messages, ownership, places
+from engine.store.database import Database
 from engine.store.installation import Standing
 from engine.store.messages import MessageRow
 from engine.store.sidecar import Sidecar
@@ -62,7 +66,18 @@ def begin(app: Premises, now: datetime, *, joins: bool = False) -> Guard:
     return look(app, now, joins=joins)
 
 
-def look(app: Premises, now: datetime, *, joins: bool = False) -> Guard:
+class Place(Protocol):
+    """What a look needs of the shop."""
+
+    @property
+    def config(self) -> Config: ...  # noqa: D102
+    @property
+    def database(self) -> Database: ...  # noqa: D102
+    @property
+    def home(self) -> Path: ...  # noqa: D102
+
+
+def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
     """Say how the store stands; reads only. `joins` is for a further machine at a shared store (`worker`)."""
     seen = Sidecar.beside(app.database, app.home).read()  # before the store: it is written after it
     here = places.here(app.database)

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from engine.cli import sentences
 from engine.clock import system_clock
+from engine.domain.breaker import THRESHOLD
 from engine.domain.guard import FROM_BACKUP, Answer, Suspicion
-from engine.domain.words import Reason, State
+from engine.domain.words import InDoubt, Reason, State
 from engine.language import Language
-from engine.steps import telling
+from engine.steps import breaking, telling
 from engine.store.database import Database
 from engine.store.messages import TABLE
 from engine.store.sidecar import ENDING
@@ -119,6 +120,20 @@ def test_a_store_without_its_sidecar_goes_on_when_it_was_moved(home: Path) -> No
         "budget": 0,
     }
     assert typed(home, "tick").exit_code == 0
+
+
+def test_doctor_names_a_store_that_waits_and_a_provider_that_is_silent(home: Path) -> None:
+    with opened(home) as session:
+        breaking.note(session, "brevo", [InDoubt("no answer within 30 s")] * THRESHOLD, system_clock())
+    (home / f"store.db{ENDING}").unlink()
+    said = typed(home, "doctor").stdout
+    assert "treuepost db adopt moved|restored|copy" in said
+    assert "10 Mails in Folge ohne klare Antwort: no answer within 30 s" in said
+    typed(home, "resume", "--all")
+    typed(home, "db", "adopt", "moved")
+    said = typed(home, "doctor").stdout
+    assert "adopt" not in said
+    assert "in Folge" not in said
 
 
 def test_a_copy_never_sends(home: Path) -> None:
