@@ -78,7 +78,7 @@ def backup(
 
 def status(ctx: typer.Context, as_json: _Json = False) -> None:
     """Say which schema the store has, how big it is, and when it was last copied."""
-    from engine.store import backups, schema
+    from engine.store import backups, schema, workers
 
     config, database = _store(ctx)
     _ = spoken(config)
@@ -90,6 +90,7 @@ def status(ctx: typer.Context, as_json: _Json = False) -> None:
         "needed": schema.known(),
         "bytes": database.path.stat().st_size if database.path and database.path.exists() else None,
         "last_backup": latest,
+        "senders": workers.living(database),
     }
     if as_json:
         print_json(facts)
@@ -98,12 +99,13 @@ def status(ctx: typer.Context, as_json: _Json = False) -> None:
 
 
 def _show_status(facts: dict[str, object], _: Translate) -> None:
-    size = facts["bytes"]
+    size, senders = facts["bytes"], facts["senders"]
     lines = {
         _("store"): facts["store"],
         _("schema"): facts["schema"] or _("empty"),
         _("size"): _size(size) if isinstance(size, int) else "–",
         _("last backup"): facts["last_backup"] or _("none"),
+        _("sending now"): ", ".join(senders) if isinstance(senders, list) and senders else _("nobody"),
     }
     width = max(map(len, lines))
     for name, value in lines.items():

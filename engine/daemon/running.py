@@ -54,6 +54,7 @@ class Daemon:
         self.app = app
         self.stopping = threading.Event()
         self._halt = threading.Event()
+        self._unreached = False
         self._renewed = threading.Event()
         self._children = children or Children(0)
         self._wake = threading.Event()
@@ -78,6 +79,7 @@ class Daemon:
             self._schedule()
             systemd.notify("READY=1")
             log.info("ready", provider=self.app.provider.name, campaigns=len(self.app.campaigns))
+            self._children.tend()
             self._watch_over(sender)
             systemd.notify("STOPPING=1")
             log.info("stopping", finishing="what is in flight")
@@ -152,7 +154,7 @@ class Daemon:
         report, held = passing.plan(self.app, now)
         if held:
             log.warning("mails wait for the owner's word", messages=held, see="treuepost messages list")
-            self._scheduler.modify_job("notice", next_run_time=now)
+            self._scheduler.modify_job("notice", next_run_time=system_clock())
         if report.planned or report.moved:
             log.info("planned", messages=report.planned, moved=report.moved)
             self._scheduler.modify_job("send", next_run_time=system_clock())
@@ -241,21 +243,26 @@ class Daemon:
         if not self._halt.is_set():
             self._halt.set()
             log.warning("proof of life lost", name=sender.name, note="nothing is claimed until it is renewed")
-        if not ownership.SENDING.acquire(blocking=False):
-            return
+        if ownership.SENDING.acquire(blocking=False):
+            try:
+                self._renew(sender)
+            finally:
+                ownership.SENDING.release()
+        if self.stopping.is_set():
+            self._halt.set()
+
+    def _renew(self, sender: ownership.Sender) -> None:
         try:
             sender.renew()
         except AlreadyRunning as error:
             self._give_up(error.message, error.hint)
         except StoreError as error:
-            log.warning("store not reached", error=error.message)
+            if not self._unreached:
+                log.warning("store not reached", error=error.message)
+            self._unreached = True
         else:
-            self._halt = threading.Event()
+            self._halt, self._unreached = threading.Event(), False
             log.info("goes on", name=sender.name)
-        finally:
-            ownership.SENDING.release()
-        if self.stopping.is_set():
-            self._halt.set()
 
     def _give_up(self, message: str, hint: str) -> None:
         self._fault = StoreError(message, hint)

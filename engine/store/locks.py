@@ -62,10 +62,7 @@ class FileLock:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(
-                f"The lock file {self.path} cannot be opened: {error.strerror}.",
-                "Check the folder's permissions and the space left.",
-            ) from error
+            raise _not_opened(self.path, error) from error
         if not _locked(handle, fcntl.LOCK_EX):
             os.close(handle)
             return False
@@ -99,6 +96,8 @@ class FileLock:
             handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return True
+        except OSError as error:
+            raise _not_opened(self.path, error) from error
         try:
             return _locked(handle, fcntl.LOCK_SH)
         finally:
@@ -109,6 +108,13 @@ class FileLock:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+def _not_opened(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"The lock file {path} cannot be opened: {error.strerror}.",
+        "Check the permissions of the folder and of the file, and the space left.",
+    )
 
 
 def _locked(handle: int, how: int) -> bool:

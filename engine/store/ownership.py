@@ -15,7 +15,6 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from itertools import count
 from uuid import uuid4
 
 from engine.clock import Clock, system_clock
@@ -29,19 +28,18 @@ SENDING = threading.Lock()
 """Held while this process sends: whoever gets it knows that nothing of its own is under way."""
 
 _CALLS_IN_A_LEASE = 3
-_INCARNATION = uuid4().hex[:8]  # a process id comes again, in a container at once
-_numbers = count(1)
-_name = f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}"
+_name = ""
 
 
 def owner_name() -> str:
     """Return the name under which this process claims messages: that of its latest registration."""
-    return _name
+    return _name or _new_name()
 
 
 def _new_name() -> str:
+    """Take a name nobody had before: a process id comes again, in a container at once."""
     global _name  # noqa: PLW0603  (a process has one name at a time)
-    _name = f"{socket.gethostname()}:{os.getpid()}:{_INCARNATION}-{next(_numbers)}"
+    _name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:12]}"
     return _name
 
 

@@ -61,6 +61,16 @@ def test_a_store_somebody_sends_from_stays(home: Path) -> None:
     assert "pid" in result.stderr
 
 
+def test_the_status_names_who_sends(home: Path) -> None:
+    database = Database(f"sqlite:///{home / 'store.db'}")
+    with ownership.sole_sender(database) as first, ownership.one_of_many(database) as second:
+        status = document(home, "db", "status")
+    database.close()
+    assert isinstance(status, dict)
+    assert status["senders"] == [first.name, second.name]
+    assert "niemand" in typed(home, "db", "status").stdout
+
+
 @pytest.mark.parametrize("target", ["sqlite:///store.db", "mysql://localhost/shop", "shop.db"])
 def test_a_target_that_is_none_is_usage(home: Path, target: str) -> None:
     result = typed(home, "db", "move", target)
