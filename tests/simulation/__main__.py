@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: `--seed S` replays one story, `--runs N` tells many, `--exhaustive` plays every case."""
+"""`python -m tests.simulation`: `--seed S` replays one story, `--runs N` tells many, `--exhaustive` plays all cases."""
 
 from __future__ import annotations
 
@@ -36,9 +36,8 @@ def _one(seed: int) -> int:
 
 def _many(runs: int, first: int) -> int:
     rows = seeded.run(runs, first, _tell_if_broken)
-    _say(
-        f"{'doubts are ended by':30}{'seeds':>7}{'crashes':>9}{'messages':>10}{'twice':>7}{'forgotten':>11}{'unknown':>9}"
-    )
+    heads = f"{'seeds':>7}{'crashes':>9}{'messages':>10}{'twice':>7}{'forgotten':>11}{'unknown':>9}"
+    _say(f"{'doubts are ended by':30}{heads}")
     for row in rows:
         counts = f"{row.seeds:7}{row.crashes:9}{row.messages:10}{row.twice:7}{row.forgotten:11}{row.unknown:9}"
         _say(f"{row.style:30}{counts}")

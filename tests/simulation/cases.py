@@ -41,8 +41,8 @@ class Scene:
     @property
     def promise(self) -> Promise:
         """Return what may be expected: a key helps while it lives, and only where the whole call is in doubt."""
-        fails = self.long_down or (self.outcome is Outcome.PARTLY_DOUBT and self.batch > 1)
-        return Promise(resend=self.resend, keys_fail=fails)
+        in_parts = self.outcome is Outcome.PARTLY_DOUBT
+        return Promise(resend=self.resend, keys_fail=self.long_down or in_parts, whole_calls=not in_parts)
 
 
 @dataclass(frozen=True, slots=True)

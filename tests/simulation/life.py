@@ -20,6 +20,7 @@ SHORT_DOWN = timedelta(minutes=1)
 LONG_DOWN = timedelta(hours=1)
 """How long the program is down after a crash: within the life of a key, or beyond it."""
 
+DAY = timedelta(days=1)
 LAST_DAY = timedelta(days=5)
 """When nothing may be open any more: a birthday may be two days late, and a look-up without an answer is given two."""
 
@@ -65,19 +66,20 @@ def run_to_rest(stage: Stage, book: Book, batch: int, down: timedelta = SHORT_DO
             program = None
             stage.hands.forward(down)
             continue
-        if not any_open():
+        tomorrow = not plans or stage.hands.now >= NOW + DAY
+        if tomorrow and not any_open():
             return
         step *= 2
         stage.hands.forward(max(next_look() - stage.hands.now, step))
 
 
 def next_look() -> datetime:
-    """Return when the program has to look at something next."""
+    """Return when the program has to look at something next: without anything open, tomorrow."""
     waiting = MESSAGES.c.state.in_(["planned", "retrying"])
     at = sa.case((waiting, MESSAGES.c.send_after), else_=sa.func.coalesce(MESSAGES.c.check_at, MESSAGES.c.send_after))
     asked = sa.select(sa.func.min(sa.type_coerce(at, MESSAGES.c.send_after.type)))
-    found: datetime = scalar(asked.where(MESSAGES.c.state.in_(sorted(OPEN))))
-    return found
+    found: datetime | None = scalar(asked.where(MESSAGES.c.state.in_(sorted(OPEN))))
+    return found or NOW + DAY
 
 
 def any_open() -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy import event
@@ -297,6 +298,13 @@ class Silence:
         return lambda *_, **__: None
 
 
+@cache
+def _places(names: tuple[str, ...]) -> list[tuple[ModuleType, str]]:
+    """Return where the steps have these names; all of them are imported by the program itself."""
+    steps = [module for name, module in sys.modules.items() if name.startswith("engine.steps.")]
+    return [(module, name) for module in steps for name in names if hasattr(module, name)]
+
+
 @contextmanager
 def serialised(hands: Hands) -> Iterator[None]:
     """Put the hands in the place of the machine's clock, and one call after another in the place of threads."""
@@ -307,8 +315,7 @@ def serialised(hands: Hands) -> Iterator[None]:
         "Event": turns,
         "log": Silence(),
     }
-    steps = [module for name, module in sys.modules.items() if name.startswith("engine.steps.")]
-    found = [(module, name) for module in steps for name in named if hasattr(module, name)]
+    found = _places(tuple(named))
     before = [(module, name, getattr(module, name)) for module, name in found]
     for module, name in found:
         setattr(module, name, named[name])

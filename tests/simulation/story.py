@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -12,15 +12,16 @@ import sqlalchemy as sa
 
 from engine.steps import subscribing, suppressing
 from engine.store.message_tables import MessageEvent
-from engine.store.tables import Customer
+from engine.store.tables import Address, Customer
 from tests.people import NOW
 from tests.simulation.judge import Promise, Verdict, judge
-from tests.simulation.life import LAST_DAY, MESSAGES, Program, any_open, next_look, scalar
-from tests.simulation.provider import KEYED, LOOKED_UP, SETTLES, Book, Outcome, Style, Voice
-from tests.simulation.stage import Crash, Process, Stage, lay_out, live_store, with_people
+from tests.simulation.life import DAY, LAST_DAY, MESSAGES, Program, any_open, next_look, scalar
+from tests.simulation.provider import KEYED, LOOKED_UP, SETTLES, Book, Outcome, Style
+from tests.simulation.stage import Crash, Process, Stage, lay_out, live_store, shop, with_people
 
 Thing = TypeVar("Thing")
 EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
+ADDRESSES: sa.Table = Address.__table__  # type: ignore[attr-defined]
 CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -179,21 +180,40 @@ class Story:
                 return
 
     def say_no(self) -> None:
-        """Let somebody object, withdraw, or be blocked, and note what was released before."""
+        """Let somebody object, withdraw, or be blocked."""
+        who = self.dice.one_of(sorted(self.mailboxes()))
+        self.dice.one_of((self.object_now, self.withdraw_now, self.block_now))(who)
+
+    def mailboxes(self) -> dict[str, tuple[int, str]]:
+        """Return everybody's mailbox."""
+        asked = sa.select(CUSTOMERS.c.customer_id, ADDRESSES.c.id, ADDRESSES.c.email)
+        joined = asked.join(ADDRESSES, ADDRESSES.c.id == CUSTOMERS.c.address_id)
         with live_store().read() as session:
-            people = session.connection().execute(sa.select(CUSTOMERS.c.customer_id, CUSTOMERS.c.address_id)).all()
-        who, address = self.dice.one_of(people)
-        desk = self.stage.app(live_store(), Voice(self.book, Process(self.stage, "desk")))  # type: ignore[arg-type]
-        now = self.stage.hands()
-        act = self.dice.one_of(("objects", "withdraws", "is blocked"))
-        if act == "objects":
-            subscribing.object_from_any_channel(desk, who, "am Telefon", now)
-        elif act == "withdraws":
-            subscribing.withdraw(desk, who, "am Telefon", now)
-        else:
-            email = "k0@example.com" if int(who) == len(people) - 1 else f"k{who}@example.com"
-            suppressing.suppress(desk, email, "wollte nicht", now)
-        self.noes.append(Said(address, scalar(sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.id), 0))), now))
+            return {who: (number, email) for who, number, email in session.connection().execute(joined)}
+
+    def object_now(self, who: str) -> None:
+        """Take an objection on the telephone."""
+        subscribing.object_from_any_channel(self.desk(), who, "am Telefon", self.stage.hands())
+        self.answered(who, "objects")
+
+    def withdraw_now(self, who: str) -> None:
+        """Take a withdrawal on the telephone."""
+        subscribing.withdraw(self.desk(), who, "am Telefon", self.stage.hands())
+        self.answered(who, "withdraws")
+
+    def block_now(self, who: str) -> None:
+        """Let the owner block a mailbox."""
+        suppressing.suppress(self.desk(), self.mailboxes()[who][1], "wollte nicht", self.stage.hands())
+        self.answered(who, "is blocked")
+
+    def desk(self) -> Any:
+        """Return the program as the owner's command line has it: beside those that send."""
+        return replace(shop().app, database=live_store())
+
+    def answered(self, who: str, act: str) -> None:
+        """Note that a "no" has been answered, and what was released before."""
+        last = scalar(sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.id), 0)))
+        self.noes.append(Said(self.mailboxes()[who][0], last, self.stage.hands.now))
         self.stage.note(f"{who} {act}")
 
     # -- the course --------------------------------------------------------------------------------------------------
@@ -232,12 +252,10 @@ class Story:
         while self.stage.hands.now < NOW + LAST_DAY:
             for number in self.programs:
                 self.tick(number)
-            tomorrow = self.stage.hands.now < NOW + timedelta(days=1)
-            if not tomorrow and not any_open():
+            if self.stage.hands.now >= NOW + DAY and not any_open():
                 return
             step *= 2
-            until = next_look() if any_open() else NOW + timedelta(days=1)
-            self.stage.hands.forward(max(until - self.stage.hands.now, step))
+            self.stage.hands.forward(max(next_look() - self.stage.hands.now, step))
 
     def promise(self) -> Promise:
         """Return what may be expected after all that."""
