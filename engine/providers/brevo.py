@@ -16,6 +16,7 @@ from uuid import UUID
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
 from engine.domain.words import Absent, Call, CannotTell, Email, Finding, Found, InDoubt, NotSent, Result
+from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
 from engine.providers.http import Answer, Line
 from engine.providers.verdicts import Row, Says, Told, encoded, for_all, parsed, room, shown, taken, told, verdict
@@ -90,17 +91,19 @@ class Brevo:
         longest_call: float = 30.0,
     ) -> None:
         self.senders = senders
-        self.batch = batch
+        self._batches = Batches(batch)
         self.recovery = Recovery(replays=REPLAYS, settles=settles)
         headers = {"api-key": api_key, "accept": "application/json", "content-type": "application/json"}
         self._line = Line(base_url, headers, longest_call=longest_call)
 
+    @property
+    def batch(self) -> int:
+        """Return how many mails the next call may carry."""
+        return self._batches.size
+
     def send(self, call: Call) -> list[Result]:
         """Send the call's mails in one request."""
-        if len({(email.sender, email.sender_name) for email in call.emails}) > 1:
-            return [NotSent("Brevo takes one sender for a batch, and these mails have several") for _ in call.emails]
-        answer = self._line.post("/smtp/email", payload(call), most=room(len(call.emails)))
-        return classified(answer, len(call.emails)) if isinstance(answer, Answer) else [answer] * len(call.emails)
+        return self._batches.learned(call, self._made(call))
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
         """Ask for what went to each recipient since; stop at the first question that is not answered."""
@@ -109,6 +112,12 @@ class Brevo:
     def close(self) -> None:
         """Let go of the connections."""
         self._line.close()
+
+    def _made(self, call: Call) -> list[Result]:
+        if len({(email.sender, email.sender_name) for email in call.emails}) > 1:
+            return [NotSent("Brevo takes one sender for a batch, and these mails have several") for _ in call.emails]
+        answer = self._line.post("/smtp/email", payload(call), most=room(len(call.emails)))
+        return classified(answer, len(call.emails)) if isinstance(answer, Answer) else [answer] * len(call.emails)
 
     def _findings(self, emails: Sequence[Email], since: datetime) -> Iterator[Finding]:
         unanswered = ""

@@ -43,7 +43,7 @@ class Provider(Protocol):
 
     @property
     def batch(self) -> int:
-        """Return how many mails one call may carry, each with its own subject and body."""
+        """Return how many mails the next call may carry, each with its own subject and body; it may change."""
 
     @property
     def recovery(self) -> Recovery:

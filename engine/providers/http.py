@@ -77,6 +77,7 @@ class Line:
     def _ask(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str] | None, most: int
     ) -> Answer | NotSent | InDoubt:
+        client = self._client()
         call = _Call(self._longest_call, self._mine)
         self._deadlines.enter(call)
         try:
@@ -87,7 +88,7 @@ class Line:
                 headers={**self._headers, **(headers or {})},
                 extensions=self._extensions | {"trace": call.trace},
             )
-            return call.read(self._client().handle_request(request), most)
+            return call.read(client.handle_request(request), most)
         except _NOT_SENT as error:
             return NotSent(f"not reachable: {named(error)}", account=True)
         except httpx.LocalProtocolError as error:
@@ -129,8 +130,10 @@ class _Call:
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Note how far the call came (httpx calls this at every stage)."""
         if name.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._mine["line"] = info.get("return_value")
+            line = self._mine["line"] = info.get("return_value")
             if self.is_over:  # looking the name up took that long, and nothing could be cut before there was a line
+                if line is not None:
+                    line.close()
                 raise httpx.ConnectTimeout("the connection came too late")
         elif name.endswith("send_request_headers.complete"):
             self.began_writing = True

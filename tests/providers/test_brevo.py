@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def provider(brevo: Served) -> Iterator[Brevo]:
-    made = Brevo(base_url=brevo.url, api_key="secret", senders=4, longest_call=0.5)
+    made = Brevo(base_url=brevo.url, api_key="secret", senders=4, longest_call=1.5)
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.domain.words import Absent, Accepted, CannotTell, Found, InDoubt, NotSent, Refused
+from engine.providers.batches import Batches
 from engine.providers.brevo import TABLE, Brevo, classified, payload, read, recognised
 from engine.providers.http import Answer
 from tests.providers.conftest import MAIL, Desk, asked, described, meaning, one, several, spoilt, unused
@@ -27,7 +28,7 @@ def desk(open_desk: Callable[[str], Desk]) -> Desk:
 
 @pytest.fixture
 def provider(desk: Desk) -> Iterator[Brevo]:
-    made = Brevo(base_url=desk.url, api_key="secret", senders=1, batch=100, longest_call=0.5)
+    made = Brevo(base_url=desk.url, api_key="secret", senders=1, batch=100, longest_call=1.5)
     yield made
     made.close()
 
@@ -88,6 +89,32 @@ def test_a_batch_refused_for_one_of_its_mails_refuses_nobody_yet(provider: Brevo
     assert not any(isinstance(result, NotSent) and result.account for result in results)
     alone = [provider.send(one(email))[0] for email in call.emails]
     assert [type(result) for result in alone] == [Accepted, Refused, Accepted]
+
+
+def test_after_a_batch_was_refused_its_mails_are_tried_one_by_one_and_then_batches_come_back(
+    provider: Brevo, desk: Desk
+) -> None:
+    call = spoilt(several(3), 1, "refused@example.com")
+    assert provider.batch == 100
+    provider.send(call)
+    provider.send(one(MAIL))  # somebody else in between
+    for email in call.emails:
+        assert provider.batch == 1
+        provider.send(one(email))
+    assert provider.batch == 100
+
+
+@pytest.mark.parametrize("mode", ["throttle", "unauthorized", "500", "accept_then_cut", "accept"])
+def test_whatever_else_comes_of_a_batch_the_next_is_as_large(provider: Brevo, desk: Desk, mode: str) -> None:
+    desk.double.switch(mode)
+    provider.send(several(3))
+    assert provider.batch == 100
+
+
+def test_nobody_is_waited_for_for_ever() -> None:
+    batches = Batches(100, waits_seconds=0)
+    batches.learned(several(2), [NotSent("refused"), NotSent("refused")])
+    assert batches.size == 100
 
 
 def test_mails_with_different_senders_are_no_batch(provider: Brevo, desk: Desk) -> None:
@@ -157,10 +184,13 @@ def test_another_mail_of_ours_to_the_same_person_is_not_taken_for_it(provider: B
     assert [type(finding) for finding in provider.look_up([MAIL], SINCE)] == [Absent]
 
 
-def test_a_mail_of_a_batch_without_its_own_tag_leaves_the_question_open(provider: Brevo, desk: Desk) -> None:
+def test_a_mail_of_a_batch_is_found_where_brevo_heeds_the_tag_among_its_headers(provider: Brevo, desk: Desk) -> None:
     call = several(2)
+    desk.double.switch("accept_then_cut", 1)
     provider.send(call)
-    assert [type(finding) for finding in provider.look_up(call.emails, SINCE)] == [CannotTell, CannotTell]
+    numbers = [mail["id"] for mail in desk.double.mails()]
+    findings = provider.look_up(call.emails, SINCE)
+    assert [finding.provider_id for finding in findings if isinstance(finding, Found)] == numbers
 
 
 @pytest.mark.parametrize("look_ups", DISHONEST)
@@ -185,6 +215,7 @@ OURS = {"email": MAIL.to, "messageId": "<1@relay>", "date": "2026-11-20T09:00:30
         ([OURS | {"tags": ["birthday", MAIL.message_id]}], 1, Found),
         ([OURS | {"tags": ["11111111-2222-5333-8444-555555555555"]}], 1, Absent),
         ([OURS | {"tags": []}], 1, CannotTell),
+        ([OURS | {"tags": ["birthday"]}], 1, CannotTell),
         ([OURS], 1, CannotTell),
         ([OURS | {"date": "2026-11-19T23:00:00.000+01:00"}], 1, Absent),
         ([OURS | {"date": "2026-11-20T08:58:00.000Z"}], 1, CannotTell),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,7 @@ def desk(open_desk: Callable[[str], Desk]) -> Desk:
 
 @pytest.fixture
 def way(desk: Desk) -> Iterator[Line]:
-    made = Line(desk.url, HEADERS, longest_call=0.4)
+    made = Line(desk.url, HEADERS, longest_call=1.5)
     yield made
     made.close()
 
@@ -52,16 +54,16 @@ def test_many_threads_share_one_watch_over_their_deadlines(way: Line, desk: Desk
     threads = [threading.Thread(target=lambda: came.append(way.post("/email", BODY))) for _ in range(8)]
     for thread in threads:
         thread.start()
-    watches = _watches() - others
     for thread in threads:
         thread.join()
+    watches = _watches() - others
     assert came == [InDoubt("no answer within the time a call may take")] * 8
     assert len(watches) == 1
 
 
 def test_the_watch_ends_with_the_line_and_begins_anew(desk: Desk) -> None:
     others = _watches()
-    way = Line(desk.url, HEADERS, longest_call=0.4)
+    way = Line(desk.url, HEADERS, longest_call=1.5)
     assert isinstance(way.post("/email", BODY), Answer)
     (watch,) = _watches() - others
     way.close()
@@ -130,3 +132,21 @@ def test_a_server_that_went_away_between_two_calls_is_noticed(tmp_path_factory: 
         assert isinstance(way.post("/email", BODY), Answer)
     assert isinstance(way.post("/email", BODY), NotSent | InDoubt)
     way.close()
+
+
+def test_a_connection_that_comes_after_the_deadline_is_closed_and_nothing_is_sent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Line(desk.url, HEADERS, longest_call=0.1)
+    looked_up, watched = socket.getaddrinfo, threading.Event()
+
+    def slowly(*of: Any, **how: Any) -> Any:
+        watched.wait(0.5)  # a name server that takes its time; nothing can be cut before there is a connection
+        return looked_up(*of, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    result = way.post("/email", BODY)
+    way.close()
+    assert isinstance(result, NotSent)
+    assert "came too late" in result.detail
+    assert not desk.double.requests

@@ -26,7 +26,7 @@ def desk(open_desk: Callable[[str], Desk]) -> Desk:
 
 @pytest.fixture
 def provider(desk: Desk) -> Iterator[Postmark]:
-    made = Postmark(line(desk.url, "secret", longest_call=0.5), senders=1, batch=100)
+    made = Postmark(line(desk.url, "secret", longest_call=1.5), senders=1, batch=100)
     yield made
     made.close()
 

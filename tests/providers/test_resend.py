@@ -23,7 +23,7 @@ def desk(open_desk: Callable[[str], Desk]) -> Desk:
 
 @pytest.fixture
 def provider(desk: Desk) -> Iterator[Resend]:
-    made = Resend(base_url=desk.url, api_key="secret", senders=1, batch=100, longest_call=0.5)
+    made = Resend(base_url=desk.url, api_key="secret", senders=1, batch=100, longest_call=1.5)
     yield made
     made.close()
 
