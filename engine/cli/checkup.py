@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from engine.app import KEY_FILE, read_campaigns
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
-from engine.errors import Invalid, TreuepostError
+from engine.errors import Invalid, StoreError, TreuepostError
 from engine.steps import guarding, telling
-from engine.store import backups, breakers, budgets, installation, schema, soundness
+from engine.store import backups, breakers, budgets, clocks, installation, schema, soundness
 from engine.store.database import Database
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -123,7 +123,7 @@ def _schema(database: Database, say: Say) -> Iterator[Line]:
 
 def _soundness(database: Database, say: Say) -> Iterator[Line]:
     if not database.sqlite:
-        yield Line(OK, "store", "PostgreSQL")
+        yield _server(database)
         return
     state = soundness.of_sqlite(database)
     text = f"SQLite {'.'.join(map(str, state.version))}, {state.journal}, synchronous {state.synchronous}"
@@ -135,9 +135,19 @@ def _soundness(database: Database, say: Say) -> Iterator[Line]:
         yield Line(OK, "store", text)
 
 
+def _server(database: Database) -> Line:
+    try:
+        soundness.require_sound(database)
+    except StoreError as error:
+        return Line(FAIL, "store", error.message, error.hint)
+    return Line(OK, "store", "PostgreSQL")
+
+
 def _clock(database: Database, now: datetime, say: Say) -> Iterator[Line]:
     if not schema.present(database):
         return
+    if not database.sqlite:
+        now = clocks.DatabaseClock(database)()  # the senders go by the server's
     with database.read() as session:
         standing = installation.find(session)
     last = standing.last_tick_at if standing else None

@@ -61,6 +61,20 @@ def test_a_store_somebody_sends_from_stays(home: Path) -> None:
     assert "pid" in result.stderr
 
 
+def test_the_doctor_sees_a_server_that_may_forget(home: Path, postgres_database: Database) -> None:
+    url = postgres_database.url.render_as_string(hide_password=False)
+    document(home, "db", "move", url)
+    _switch(home, url)
+    lines = typed(home, "doctor").stdout.splitlines()
+    assert [line.split()[0] for line in lines if "PostgreSQL" in line] == ["ok"]
+    with postgres_database.write() as session:
+        name = postgres_database.url.database
+        session.connection().exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    result = typed(home, "doctor")
+    assert result.exit_code == 1
+    assert "synchronous_commit = off" in result.stdout
+
+
 def test_the_status_names_who_sends(home: Path) -> None:
     database = Database(f"sqlite:///{home / 'store.db'}")
     with ownership.sole_sender(database) as first, ownership.one_of_many(database) as second:
