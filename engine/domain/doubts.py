@@ -21,6 +21,7 @@ GIVES_UP = timedelta(hours=48)
 class Way(StrEnum):
     """How a doubt goes on."""
 
+    PROVED = "proved"
     REPEAT = "repeat"
     LOOK_UP = "look_up"
     WAIT = "wait"
@@ -33,7 +34,8 @@ class Doubt:
     """One mail in doubt and its call: when that was first and last made, how often, and how many look-ups said no.
 
     `replays` and `settles` are what the provider offers (see its `Recovery`); `whole` says that every mail of the call
-    is in doubt and may still be written to; `resend` is the campaign's `on_doubt`.
+    is in doubt and may still be written to; `resend` is the campaign's `on_doubt`; `proved` says that the provider has
+    told of the mail since.
     """
 
     first_at: datetime
@@ -44,6 +46,7 @@ class Doubt:
     settles: timedelta | None
     whole: bool
     resend: bool
+    proved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Step:
 
 def next_step(doubt: Doubt, now: datetime) -> Step:
     """Return what to do about a doubt at `now`."""
+    if doubt.proved:
+        return Step(Way.PROVED, now)
     if doubt.whole and doubt.replays is not None and now < doubt.first_at + doubt.replays:
         return _when(Way.REPEAT, doubt.last_at + _pause(doubt.made), now)
     if doubt.settles is not None and doubt.look_ups >= LOOK_UPS_BELIEVED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -21,7 +21,7 @@ from engine.providers.contract import Recovery
 from engine.steps.claiming import Stopping
 from engine.steps.releasing import Outgoing, release_again
 from engine.steps.shop import Shop
-from engine.store import attempts, calls, messages
+from engine.store import attempts, calls, delivery_events, messages
 from engine.store.calls import CallRow, Doubted
 from engine.store.messages import Move
 from engine.store.upsert import chunks
@@ -74,10 +74,12 @@ def _judge(app: Shop, now: datetime, after: int) -> list[_Judged]:
     with app.database.read() as session:
         found = calls.doubted(session, now, after, AT_ONCE)
         together = calls.members(session, {one.call.id for one in found if one.call})
+        proved = delivery_events.proof(session, [one.row.id for one in found])
     judged = []
     for one in found:
         mine = together.get(one.call.id, []) if one.call else []
         doubt = _doubt(app, one, whole=one.call is not None and len(mine) == one.call.members)
+        doubt = replace(doubt, proved=one.row.id in proved)
         judged.append(_Judged(one, doubt, doubts.next_step(doubt, now)))
     return judged
 
@@ -99,6 +101,7 @@ def _doubt(app: Shop, one: Doubted, *, whole: bool) -> Doubt:
 def _write(app: Shop, by_way: dict[Way, list[_Judged]], now: datetime, resolved: Resolved) -> None:
     """Write what needs no question: ends, and until when to wait."""
     ends = [_again(one, now) for one in by_way[Way.AGAIN]] + [_unknown(one) for one in by_way[Way.UNKNOWN]]
+    ends += [_proved(one, Found("", "told since"), now) for one in by_way[Way.PROVED]]
     repeats = {one.one.call.id: one.one.call for one in by_way[Way.REPEAT] if one.one.call}
     with app.database.write() as session:
         made = messages.transition(session, ends, now=now, actor=_ACTOR)

@@ -24,6 +24,7 @@ doubts = st.builds(
     settles=offers,
     whole=st.booleans(),
     resend=st.booleans(),
+    proved=st.booleans(),
 )
 KEY = Doubt(NOW, NOW, 1, 0, replays=timedelta(hours=20), settles=None, whole=True, resend=False)
 LOOK_UP = replace(KEY, replays=None, settles=15 * MINUTE)
@@ -34,6 +35,7 @@ def test_nothing_is_repeated_without_a_living_key_or_without_every_member(doubt:
     step = next_step(doubt, doubt.last_at + later)
     if step.way is Way.REPEAT:
         assert doubt.whole
+        assert not doubt.proved
         assert doubt.replays is not None
         assert doubt.last_at + later < doubt.first_at + doubt.replays
 
@@ -42,6 +44,7 @@ def test_nothing_is_repeated_without_a_living_key_or_without_every_member(doubt:
 def test_a_mail_goes_out_anew_only_after_two_noes_or_on_the_owners_word(doubt: Doubt, later: timedelta) -> None:
     step = next_step(doubt, doubt.last_at + later)
     if step.way is Way.AGAIN:
+        assert not doubt.proved
         assert doubt.resend or (doubt.settles is not None and doubt.look_ups >= LOOK_UPS_BELIEVED)
 
 
@@ -65,12 +68,12 @@ def test_a_wait_ends_in_the_future_and_then_something_is_done(doubt: Doubt, late
 @given(doubts)
 def test_every_doubt_ends(doubt: Doubt) -> None:
     latest = doubt.last_at + GIVES_UP + timedelta(days=5)
-    assert next_step(doubt, latest).way in {Way.AGAIN, Way.UNKNOWN}
+    assert next_step(doubt, latest).way in ({Way.PROVED} if doubt.proved else {Way.AGAIN, Way.UNKNOWN})
 
 
 @given(doubts, spans)
 def test_without_any_means_a_doubt_is_unknown_at_once(doubt: Doubt, later: timedelta) -> None:
-    helpless = replace(doubt, replays=None, settles=None)
+    helpless = replace(doubt, replays=None, settles=None, proved=False)
     assert next_step(helpless, doubt.last_at + later).way is (Way.AGAIN if doubt.resend else Way.UNKNOWN)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from engine.app import App
+from engine.domain.news import DeliveryNews, NewsKind
 from engine.domain.words import (
     Absent,
     Accepted,
@@ -25,6 +26,7 @@ from engine.domain.words import (
 )
 from engine.providers.contract import Recovery
 from engine.steps import subscribing
+from engine.store import delivery_events
 from engine.store.message_tables import ProviderCall
 from tests.conftest import CONFIG, MakeApp
 from tests.people import NOW
@@ -204,3 +206,15 @@ def test_a_mail_in_doubt_is_no_reason_against_itself(make_app: MakeApp) -> None:
     voice.answer = Accepted("4711")
     send(app, later(1))
     assert _reasons(app) == [("sent", Reason.PROVED)]
+
+
+def test_what_the_provider_told_while_the_call_was_under_way_ends_the_doubt(make_app: MakeApp) -> None:
+    voice = Voice(OWN_ID)
+    app = _shop(make_app, voice, 2)
+    first, _ = rows(app)
+    with app.database.write() as session:
+        event = DeliveryNews(NewsKind.DELIVERED, "event-1", first.message_id, "4711", NOW)
+        delivery_events.keep(session, voice.name, [event], {first.message_id: first.id}, NOW)
+    send(app, later(1))
+    assert _reasons(app) == [("sent", Reason.PROVED), ("in_doubt", Reason.NO_ANSWER)]
+    assert voice.asked == []
