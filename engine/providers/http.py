@@ -26,6 +26,7 @@ MOST_BYTES = 64 * 1024
 """As much of the answer to a call with one mail is read."""
 MOST_FOUND = 1024 * 1024
 """As much of the answer to a question is read."""
+TOOK_TOO_LONG = "no answer within the time a call may take"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 # Shorter than any provider's idle time: a line that died between two mails would be doubt.
 _LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=4.0)
@@ -95,10 +96,10 @@ class Line:
             return InDoubt(named(error)) if call.began_writing else NotSent(named(error))
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             return NotSent(named(error))
+        except httpx.TimeoutException:
+            return InDoubt(TOOK_TOO_LONG)
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            return InDoubt(
-                "no answer within the time a call may take" if call.is_over else f"no answer: {named(error)}"
-            )
+            return InDoubt(TOOK_TOO_LONG if call.is_over else f"no answer: {named(error)}")
         finally:
             self._deadlines.leave(call)
 
