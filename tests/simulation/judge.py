@@ -31,13 +31,14 @@ class Promise:
     """What may be expected: `resend` is the campaign's word; `keys_fail` that a key may have run out.
 
     `whole_calls` says that nothing but its age kept a call from being repeated. `excused` are the messages that may end
-    without a mail for a reason of their own: their customer said no.
+    without a mail for a reason of their own: their customer said no. `told` are those the provider has told us of.
     """
 
     resend: bool = False
     keys_fail: bool = False
     whole_calls: bool = True
     excused: Collection[str] = ()
+    told: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -90,7 +91,15 @@ class _Seen:
         return self.knows or not self.promise.resend or _too_soon(self)
 
     @property
+    def denial_is_wrong(self) -> bool:
+        proved = self.row.state is State.SKIPPED and self.row.reason is Reason.PROVED
+        told = self.row.state in {State.SENT, State.UNKNOWN} or proved
+        return not told and (self.knows or not self.promise.resend)
+
+    @property
     def unknown_is_wrong(self) -> bool:
+        if self.row.message_id in self.promise.told:
+            return True
         sure = self.knows or self.promise.resend or _too_soon(self)
         return sure and not self.excused and not retry.is_hopeless(self.row.attempts)
 
@@ -112,7 +121,7 @@ def _judge_one(verdict: Verdict, one: _Seen) -> None:
         broken.append("still open")
     if row.state is State.SENT and times == 0:
         broken.append("said to be sent")
-    if times and row.state not in {State.SENT, State.UNKNOWN} and (one.knows or not one.promise.resend):
+    if times and one.denial_is_wrong:
         broken.append("said not to be sent")
     if row.state is State.UNKNOWN and one.unknown_is_wrong:
         broken.append("could be known, or sent again")

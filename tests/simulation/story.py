@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from engine.steps import subscribing, suppressing
+from engine.domain.news import NOES, DeliveryNews, NewsKind
+from engine.steps import receiving, subscribing, suppressing
 from engine.store.message_tables import MessageEvent
 from engine.store.tables import Address, Customer
 from tests.people import NOW
 from tests.simulation.judge import Promise, Verdict, judge
 from tests.simulation.life import DAY, LAST_DAY, MESSAGES, Program, any_open, next_look, scalar
-from tests.simulation.provider import KEYED, LOOKED_UP, SETTLES, Book, Outcome, Style
+from tests.simulation.provider import KEYED, LOOKED_UP, SETTLES, Book, Outcome, Style, Taken, Voice
 from tests.simulation.stage import Crash, Process, Stage, lay_out, live_store, shop, with_people
 
 Thing = TypeVar("Thing")
@@ -100,6 +101,7 @@ class Story:
     broken_calls: bool = False
     programs: dict[int, Program | None] = field(default_factory=dict)
     noes: list[Said] = field(default_factory=list)
+    news: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         dice = self.dice = Dice(self.seed)
@@ -153,7 +155,7 @@ class Story:
     def one_of_many(self, process: Process) -> None:
         """Do one of the things that happen to a shop."""
         others = [lambda: self.other(process)] * 2
-        acts: list[Callable[[], None]] = [self.freeze, self.swing, self.say_no, self.edit, *others]
+        acts: list[Callable[[], None]] = [self.freeze, self.swing, self.say_no, self.edit, self.tell_news, *others]
         self.dice.one_of(acts)()
 
     def freeze(self) -> None:
@@ -206,15 +208,48 @@ class Story:
         suppressing.suppress(self.desk(), self.mailboxes()[who][1], "wollte nicht", self.stage.hands())
         self.answered(who, "is blocked")
 
+    def tell_news(self) -> None:
+        """Let the provider tell of mails it has taken: late, in any order, some of it again."""
+        news = [self.news_of(self.dice.one_of(self.book.taken)) for _ in range(3)] if self.book.taken else []
+        for one in news:
+            self.receive(one)
+
+    def tell_arrival(self, taken: Taken) -> None:
+        """Let the provider tell that a mail has arrived."""
+        number = f"arrived-{taken.message_id}"
+        self.receive(DeliveryNews(NewsKind.DELIVERED, number, taken.message_id, f"id-{taken.message_id[:8]}", taken.at))
+
+    def receive(self, one: DeliveryNews) -> None:
+        """Take what the provider tells, and note what was released before."""
+        receiving.take(self.desk(), Voice.name, [one], self.stage.hands())
+        self.stage.note(f"provider tells: {one.kind} {one.message_id[:8]}")
+        self.news.setdefault(one.message_id, self.last_event())
+        if one.kind in NOES:
+            to = next(taken.to for taken in self.book.taken if taken.message_id == one.message_id)
+            address = next(number for number, email in self.mailboxes().values() if email == to)
+            self.noes.append(Said(address, self.last_event(), self.stage.hands.now))
+
+    def news_of(self, taken: Taken) -> DeliveryNews:
+        """Return an event about a mail; most tell that it has arrived."""
+        kind = self.dice.one_of(
+            (*[NewsKind.DELIVERED] * 4, NewsKind.OPENED, NewsKind.COMPLAINED, NewsKind.UNSUBSCRIBED)
+        )
+        number = f"{kind}-{taken.message_id}-{taken.at.timestamp()}"
+        return DeliveryNews(kind, number, taken.message_id, f"id-{taken.message_id[:8]}", taken.at)
+
     def desk(self) -> Any:
         """Return the program as the owner's command line has it: beside those that send."""
         return replace(shop().app, database=live_store())
 
     def answered(self, who: str, act: str) -> None:
         """Note that a "no" has been answered, and what was released before."""
-        last = scalar(sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.id), 0)))
-        self.noes.append(Said(self.mailboxes()[who][0], last, self.stage.hands.now))
+        self.noes.append(Said(self.mailboxes()[who][0], self.last_event(), self.stage.hands.now))
         self.stage.note(f"{who} {act}")
+
+    def last_event(self) -> int:
+        """Return the number of the last step any message has taken."""
+        found: int = scalar(sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.id), 0)))
+        return found
 
     # -- the course --------------------------------------------------------------------------------------------------
 
@@ -241,7 +276,7 @@ class Story:
                 break
         self.come_to_rest()
         verdict = judge(self.book, self.promise())
-        verdict.faults += self.written_after_a_no()
+        verdict.faults += self.written_after_a_no() + self.in_spite_of_news()
         return Told(self.seed, verdict, self.stage.crashes, self.book.style, self.stage.trace)
 
     def come_to_rest(self) -> None:
@@ -264,6 +299,7 @@ class Story:
             keys_fail=self.book.style in KEYED,
             whole_calls=not (self.broken_calls or (self.batch > 1 and self.noes)),
             excused=self.excused(),
+            told=frozenset(self.news),
         )
 
     def excused(self) -> frozenset[str]:
@@ -291,6 +327,13 @@ class Story:
                 found = session.connection().execute(asked).scalars().all()
             late += [f"released after a no: {one[:8]} at {no.at}" for one in found]
         return late
+
+    def in_spite_of_news(self) -> list[str]:
+        """Return every release of a mail the provider had told us of before."""
+        released = sa.select(sa.func.max(EVENTS.c.id)).join(MESSAGES, MESSAGES.c.id == EVENTS.c.message)
+        asked = {one: released.where(MESSAGES.c.message_id == one, EVENTS.c.after == "sending") for one in self.news}
+        late = [one for one, after in self.news.items() if scalar(asked[one]) > after]
+        return [f"released after its proof: {one[:8]}" for one in late]
 
 
 def tell(seed: int) -> Told:
