@@ -98,7 +98,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    """Open a shop whose customers all have their birthday today, and a provider on loopback that forgets its keys."""
+    """Open a shop whose customers all have their birthday today, and a provider on loopback that keeps its own book."""
     book = tmp_path / "book.jsonl"
     command = [
         sys.executable,
@@ -113,7 +113,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         "--delay",
         "0.05",
     ]
-    double = subprocess.Popen([*command, "--forgetful"], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    double = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
     assert double.stdout is not None
     port = int(double.stdout.readline())
     home = tmp_path / "shop"
