@@ -59,12 +59,10 @@ def keep(
         for one in reversed(news)
     }
     insert = (sqlite.insert if is_sqlite(session) else postgresql.insert)(_EVENTS)
+    once = insert.on_conflict_do_nothing(index_elements=["provider", "event_id"]).returning(_EVENTS.c.event_id)
     new: set[str] = set()
     for part in chunks(sorted(rows), 100):
-        once = insert.values([rows[number] for number in part]).on_conflict_do_nothing(
-            index_elements=["provider", "event_id"]
-        )
-        new.update(session.connection().execute(once.returning(_EVENTS.c.event_id)).scalars())
+        new.update(session.connection().execute(once, [rows[number] for number in part]).scalars())
     first = {one.event_id: one for one in reversed(news)}
     return [one for number, one in first.items() if number in new]
 

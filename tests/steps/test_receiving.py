@@ -480,9 +480,9 @@ def _tell(heard: Heard, order: list[tuple[int, str, int, bool]], mails: list[Lin
 
 @every_provider
 def test_any_order_and_any_repetition_of_the_same_news_come_to_the_same(heard: Heard) -> None:
-    mails = iter(_doubtful(heard, 240))
+    mails = iter(_doubtful(heard, 150))
 
-    @settings(max_examples=15, deadline=None, database=None)
+    @settings(max_examples=10, deadline=None, database=None)
     @given(data=st.data())
     def same(data: st.DataObject) -> None:
         news = data.draw(_told(heard.provider), label="news")
