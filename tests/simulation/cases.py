@@ -10,7 +10,8 @@ from itertools import count, product
 from tests.simulation.judge import Promise, Verdict, judge
 from tests.simulation.life import LONG_DOWN, SHORT_DOWN, run_to_rest
 from tests.simulation.provider import LOOKED_UP, SETTLES, Book, Outcome, Style
-from tests.simulation.stage import Stage, lay_out, with_people
+from tests.simulation.shop import lay_out, with_people
+from tests.simulation.stage import Stage
 
 ANSWERS = tuple(Outcome)
 FOR_EACH_MAIL = {Outcome.PARTLY, Outcome.PARTLY_DOUBT}
@@ -94,6 +95,7 @@ def play(case: Case, *, plans: bool = False) -> Ended:
     stage = Stage(files=f"as it was, {'resend' if scene.resend else 'hold'}", crash_at=frozenset(case.crash_at))
     book = Book(scene.style, [scene.outcome], lag=scene.lag, lies=scene.lies, silent=scene.silent)
     run_to_rest(stage, book, scene.batch, LONG_DOWN if scene.long_down else SHORT_DOWN, plans=plans)
+    stage.end()
     return Ended(case, judge(book, scene.promise), stage.passed, stage.trace)
 
 

@@ -16,7 +16,8 @@ from engine.store.auditing.contract import EVER
 from engine.store.message_tables import Attempt, Message, MessageEvent, ProviderCall
 from engine.store.tables import Customer
 from tests.simulation.provider import KEYED, LOOKED_UP, REPLAYS, Book, Voice
-from tests.simulation.stage import Process, Stage, live_store, shop
+from tests.simulation.shop import live_store, shop
+from tests.simulation.stage import Process, Stage
 
 MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
 ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]

@@ -13,7 +13,8 @@ from engine.steps import passing, sending
 from engine.store.message_tables import Message
 from tests.people import NOW
 from tests.simulation.provider import Book, Voice
-from tests.simulation.stage import Crash, Process, Stage, live_store
+from tests.simulation.shop import live_store
+from tests.simulation.stage import Crash, Process, Stage
 
 MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
 SHORT_DOWN = timedelta(minutes=1)

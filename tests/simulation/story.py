@@ -18,7 +18,8 @@ from tests.people import NOW
 from tests.simulation.judge import Promise, Verdict, judge
 from tests.simulation.life import DAY, LAST_DAY, MESSAGES, Program, any_open, next_look, scalar
 from tests.simulation.provider import KEYED, LOOKED_UP, SETTLES, Book, Outcome, Style, Taken, Voice
-from tests.simulation.stage import Crash, Process, Stage, lay_out, live_store, shop, with_people
+from tests.simulation.shop import lay_out, live_store, shop, with_people
+from tests.simulation.stage import Crash, Process, Stage
 
 Thing = TypeVar("Thing")
 EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
@@ -275,6 +276,7 @@ class Story:
             if self.stage.hands.now >= CALM:
                 break
         self.come_to_rest()
+        self.stage.end()
         verdict = judge(self.book, self.promise())
         verdict.faults += self.written_after_a_no() + self.in_spite_of_news()
         return Told(self.seed, verdict, self.stage.crashes, self.book.style, self.stage.trace)

@@ -17,7 +17,8 @@ from tests.simulation import cases
 from tests.simulation.cases import Case, Scene
 from tests.simulation.life import run_to_rest
 from tests.simulation.provider import SETTLES, Book, Outcome, Style
-from tests.simulation.stage import Process, Stage, lay_out, with_people
+from tests.simulation.shop import lay_out, with_people
+from tests.simulation.stage import Process, Stage
 from tests.simulation.story import Story
 
 CRASHES = range(6, 12, 2)

@@ -7,7 +7,8 @@ import pytest
 from tests.simulation.judge import Promise, judge
 from tests.simulation.life import run_to_rest
 from tests.simulation.provider import Book, Outcome, Style
-from tests.simulation.stage import Process, Stage, lay_out, with_people
+from tests.simulation.shop import lay_out, with_people
+from tests.simulation.stage import Process, Stage
 from tests.simulation.story import Story
 
 
