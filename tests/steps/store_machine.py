@@ -45,7 +45,7 @@ CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 NAMES = ("anna", "ben", "cleo", "dora")
 """Anna and Ben share an address."""
 EMAILS = {name: f"{name}@example.com" for name in NAMES} | dict.fromkeys(("anna", "ben"), "familie@example.com")
-OUTCOMES = ("accept", "accept", "lose_answer", "lose_call", "throttle", "refuse")
+OUTCOMES = ("lose_answer", "lose_call", "throttle", "accept", "refuse")
 SPANS = (timedelta(minutes=1), timedelta(minutes=12), timedelta(hours=5), timedelta(hours=13), timedelta(days=1))
 VERSIONS = {
     "as it was": str,
@@ -111,6 +111,7 @@ settings_of_a_run = st.builds(
     st.sampled_from(["hold", "resend"]),
 )
 deaths = st.none() | st.integers(0, 25)
+outcomes = st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -136,13 +137,20 @@ class StoreMachine(RuleBasedStateMachine):
         """Plan, and perhaps die of it."""
         self._live(dies, lambda app: planning.plan(app, self.now))
 
-    @rule(outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=4), dies=deaths)
-    def send(self, outcomes: list[str], dies: int | None) -> None:
+    @rule(outcomes=outcomes, dies=deaths, span=st.sampled_from(SPANS))
+    def send(self, outcomes: list[str], dies: int | None, span: timedelta) -> None:
         """Send what is due: claim, gate, release, call, record; and perhaps die at any of them."""
         self.provider.plan.clear()
         self.provider.plan.extend(outcomes)
         self._live(dies, lambda app: sending.send_due(app, stopped_at(self.now)))
         self._hold()
+        self.now += span
+
+    @rule(outcomes=outcomes, dies=deaths, span=st.sampled_from(SPANS))
+    def tick(self, outcomes: list[str], dies: int | None, span: timedelta) -> None:
+        """Plan, then send."""
+        self.plan(None)
+        self.send(outcomes, dies, span)
 
     @rule()
     def recover(self) -> None:
@@ -276,7 +284,7 @@ class StoreMachine(RuleBasedStateMachine):
             pauses.resume_all(session)
         for _ in range(40):
             self.now += timedelta(hours=5)
-            self.send([], None)
+            self.send([], None, timedelta(0))
             if not any(row.state in OPEN for row in self._rows()):
                 break
         assert [(row.message_id, row.state) for row in self._rows() if row.state in OPEN] == []
