@@ -14,6 +14,7 @@ from engine.app import App, assemble
 from engine.clock import system_clock
 from engine.config.loading import load_config
 from engine.domain.calendar import local_day
+from engine.store import schema
 from engine.store.database import Database
 from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress
 
@@ -68,6 +69,10 @@ def open_shop(
     values = {"per_minute": 6_000_000, "senders": 1} | settings | {"batch": batch}
     config = home / "config.toml"
     config.write_text(CONFIG.format(store=store, use=use, sink=sink, **values), encoding="utf-8")
+    if store.startswith("postgresql"):
+        database = Database(store)
+        schema.upgrade(database)
+        database.close()
     return again(home)
 
 

@@ -5,12 +5,13 @@ Old keys stay valid for reading: a link in a mail must work as long as the mail 
 
 from __future__ import annotations
 
-import json
+import hmac
 from functools import lru_cache
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from itsdangerous import BadData, Signer, URLSafeSerializer
+from itsdangerous import BadData, HMACAlgorithm, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
 
 from engine.keys import Keyring
@@ -44,20 +45,28 @@ class _Signer(Signer):
         return found
 
 
+class _Hash(HMACAlgorithm):
+    """The same signature in one call."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        """Return the HMAC-SHA-256 of a value."""
+        return hmac.digest(key, value, "sha256")
+
+
 @lru_cache(maxsize=8)
 def _signing(keyring: Keyring, purpose: str) -> tuple[URLSafeSerializer, Signer]:
     serializer: URLSafeSerializer = URLSafeSerializer(
         keyring.signing(purpose),
         salt=purpose,
         signer=_Signer,
-        signer_kwargs={"digest_method": sha256, "key_derivation": "hmac"},
+        signer_kwargs={"digest_method": sha256, "key_derivation": "hmac", "algorithm": _Hash(sha256)},
     )
     return serializer, serializer.make_signer(purpose)
 
 
 def _write(keyring: Keyring, purpose: str, value: str) -> str:
     # As the serializer writes it, but for its attempt to compress an id.
-    return _signing(keyring, purpose)[1].sign(base64_encode(json.dumps(value))).decode("ascii")
+    return _signing(keyring, purpose)[1].sign(base64_encode(encode_basestring_ascii(value))).decode("ascii")
 
 
 def _read(keyring: Keyring, purpose: str, token: str) -> str | None:

@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from engine.domain.words import Basis
 
@@ -207,8 +208,13 @@ def _present(value: object) -> object:
     if isinstance(value, str):
         return clean(value) or None
     if isinstance(value, tuple):
-        return tuple(clean(entry) if isinstance(entry, str) else entry for entry in value) or None
+        return _cleaned(value) or None
     return value
+
+
+@lru_cache(maxsize=1024)
+def _cleaned(entries: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(clean(entry) if isinstance(entry, str) else entry for entry in entries)
 
 
 def constants(view: object, names: tuple[str, ...]) -> dict[str, object]:

@@ -30,8 +30,8 @@ def public_url(config: Config) -> str:
 
 def links(config: Config, keyring: Keyring, message_id: str) -> Links:
     """Return the links of one mail; each carries a token and no address."""
-    token = unsubscribe_token(keyring, message_id)
-    return Links(f"{public_url(config)}/u/{token}", f"{public_url(config)}/p/{token}")
+    token, home = unsubscribe_token(keyring, message_id), public_url(config)
+    return Links(f"{home}/u/{token}", f"{home}/p/{token}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,11 @@ class Renderer:
         letters = self._letters.get((campaign.id, step.id))
         if not letters:
             raise NothingFound(f'campaign "{campaign.id}" has no step "{step.id}" any more')
-        wishes = (wish[:2].lower(), self._shop.language, *LANGUAGES)
-        return letters.get(wishes[0]) or next(letters[language] for language in wishes if language in letters)
+        if wish and (found := letters.get(wish[:2].lower())):
+            return found
+        return letters.get(self._shop.language) or next(
+            letters[language] for language in LANGUAGES if language in letters
+        )
 
     def render(self, campaign: CampaignText, step: StepText, context: MailContext, language: str = "") -> Rendered:
         """Make one mail; raise TemplateError at file:line where the template or the data do not allow it."""

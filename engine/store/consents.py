@@ -121,7 +121,8 @@ def after_all_said(session: Session, address_ids: Collection[int], now: datetime
 
     A clock that was set back must not let an older "yes" outlive a "no".
     """
-    return max([now, *(at for _, _, _, at, *_ in _EVENTS.rows(session, sorted(address_ids)))])
+    instants: list[datetime] = [at for _, _, _, at, *_ in _EVENTS.rows(session, sorted(address_ids))]
+    return max([now, *instants])
 
 
 def touching(session: Session, address_ids: Collection[int]) -> set[int]:
