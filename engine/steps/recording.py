@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from engine.steps import breaking, suppressing
 from engine.steps.calling import Landed
 from engine.steps.releasing import Outgoing, Released, let_go, skip_carried
 from engine.steps.shop import Shop
-from engine.store import attempts, budgets, messages
+from engine.store import attempts, budgets, delivery_events, messages
 from engine.store.budgets import Stop
 from engine.store.messages import MessageRow, Move
 
@@ -33,11 +33,14 @@ NOTHING_LEFT = (State.RETRYING.value, State.FAILED.value)
 def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: datetime, owner: str) -> Counter[str]:
     """Write down what came of these calls; return how many messages came to each state."""
     called = [one for one in landed if one.results is not None]
-    results = [
-        _Told(mail, result, one.outgoing.repeated)
-        for one in called
-        for mail, result in zip(one.outgoing.mails, one.results or (), strict=True)
-    ]
+    results = _proved(
+        session,
+        [
+            _Told(mail, result, one.outgoing.repeated)
+            for one in called
+            for mail, result in zip(one.outgoing.mails, one.results or (), strict=True)
+        ],
+    )
     in_time = attempts.finish(session, [(told.mail.row, told.result) for told in results], now)
     ways = {told.mail.row.id: _moves(app, told, now) for told in results if told.mail.row.id in in_time}
     made = messages.transition(session, [way[0] for way in ways.values()], now=now, actor=owner)
@@ -67,6 +70,20 @@ class _Told:
     mail: Released
     result: Result
     repeated: bool
+
+
+def _proved(session: Session, results: list[_Told]) -> list[_Told]:
+    """Believe the provider's own news where they came before its answer, and the answer was no yes."""
+    open_ = [told.mail.row.id for told in results if not isinstance(told.result, Accepted)]
+    proved = delivery_events.proof(session, open_) if open_ else set()
+    return [
+        replace(
+            told, result=Accepted("", f"told since; the call: {told.result.detail}"[:LONGEST_DETAIL]), repeated=True
+        )
+        if told.mail.row.id in proved
+        else told
+        for told in results
+    ]
 
 
 def _moves(app: Shop, told: _Told, now: datetime) -> list[Move]:

@@ -218,3 +218,22 @@ def test_what_the_provider_told_while_the_call_was_under_way_ends_the_doubt(make
     send(app, later(15))
     assert _reasons(app) == [("sent", Reason.PROVED), ("in_doubt", Reason.NO_ANSWER)]
     assert first.message_id not in voice.asked
+
+
+def test_news_that_came_before_a_no_are_believed(make_app: MakeApp) -> None:
+    class Telling(Voice):
+        def send(self, call: Call) -> list[Result]:
+            with app.database.write() as session:
+                number = {row.message_id: row.id for row in rows(app)}[call.emails[0].message_id]
+                event = DeliveryNews(NewsKind.DELIVERED, "event-1", call.emails[0].message_id, "4711", NOW)
+                delivery_events.keep(session, self.name, [event], {event.message_id: number}, NOW)
+            return super().send(call)
+
+    voice = Telling(Recovery())
+    voice.answer = NotSent("busy")
+    app = replace(make_app(campaigns={"birthday": BIRTHDAY}), provider=voice)
+    add_birthdays(app, 1)
+    tick(app)
+    tick(app, later(60))
+    assert _reasons(app) == [("sent", Reason.PROVED)]
+    assert len(voice.calls) == 1
