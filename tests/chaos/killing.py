@@ -108,13 +108,20 @@ def _kill(daemon: processes.Running, style: Style, chance: Chance) -> None:
         processes.kill(orphan)
 
 
-def come_to_rest(shop: Shop, verdict: Verdict, began: float | None = None) -> None:
+def come_to_rest(
+    shop: Shop, verdict: Verdict, began: float | None = None, meanwhile: Callable[[], object] = lambda: None
+) -> None:
     """Leave it in peace until nothing is open; note how long the first mail and the rest took."""
+
+    def at_rest() -> bool:
+        meanwhile()
+        return shop.at_rest()
+
     began, before = stopwatch() if began is None else began, shop.provider.accepted()
-    if not shop.at_rest():
-        if processes.wait_for(lambda: shop.provider.accepted() > before or shop.at_rest(), 60):
+    if not at_rest():
+        if processes.wait_for(lambda: shop.provider.accepted() > before or at_rest(), 60):
             verdict.first = stopwatch() - began if shop.provider.accepted() > before else None
-        rested = processes.wait_for(shop.at_rest, REST_SECONDS, every=0.5)
+        rested = processes.wait_for(at_rest, REST_SECONDS, every=0.5)
         verdict.must(rested, f"did not come to rest in {REST_SECONDS:.0f} s: {dict(shop.states())}")
     verdict.rest = stopwatch() - began
 

@@ -75,7 +75,7 @@ class Running:
             file.seek(self.began)
             return file.read().decode(errors="replace")
 
-    def until_ready(self, seconds: float = 20) -> bool:
+    def until_ready(self, seconds: float = 90) -> bool:
         """Wait until it says that it is ready, or has ended."""
         return wait_for(lambda: '"ready"' in self.said() or not self.alive, seconds) and self.alive
 
@@ -99,7 +99,7 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
 
-    def stop(self, seconds: float = 60) -> int | None:
+    def stop(self, seconds: float = 120) -> int | None:
         """Ask it to stop and return its exit code; one that does not obey is killed, and its code is None."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
@@ -135,7 +135,7 @@ def start(folder: Path, words: list[str], log: Path, **env: str) -> Running:
     return Running(process, log, began)
 
 
-def command(folder: Path, words: list[str], *, codes: tuple[int, ...] = (0,), seconds: float = 120) -> str:
+def command(folder: Path, words: list[str], *, codes: tuple[int, ...] = (0,), seconds: float = 300) -> str:
     """Run one command to its end and return what it printed; another exit code than these is an error."""
     log = folder / f"said-{threading.get_ident()}.txt"
     log.unlink(missing_ok=True)

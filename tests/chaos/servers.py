@@ -60,6 +60,7 @@ class Crew:
     frozen: list[tuple[float, Running]] = field(default_factory=list)
     came_back: int = 0
     cut_off: int = 0
+    seen: int = 0
 
     def begin(self) -> None:
         """Start everybody."""
@@ -140,7 +141,7 @@ def storm_row(run: Run, style: Style, storm: Storm) -> Verdict:
                 _pass_over(crew, run, style, storm, events, chance)
                 provider.calm_down()
                 crew.thaw_all()
-                come_to_rest(shop, verdict)
+                come_to_rest(shop, verdict, meanwhile=crew.tend)
             crew.dismiss()
             verdict.note = crew.story
             settle(shop, verdict, style.promise)
@@ -178,8 +179,10 @@ def _pass_over(crew: Crew, run: Run, style: Style, storm: Storm, events: list[st
         elif what == "cut off":
             _cut_off(shop, chance)
             crew.cut_off += 1
-        else:
+        else:  # only once something has left since the last one
+            processes.wait_for(lambda: crew.tend() or shop.provider.accepted() > crew.seen, 20)
             _restart(shop)
+            crew.seen = shop.provider.accepted()
             verdict.restarts += 1
         if number % 25 == 0:
             run.say(f"{style.name}: {number}/{len(events)}, {shop.provider.accepted()}/{len(shop.people)} accepted")
