@@ -74,16 +74,14 @@ class _Told:
 
 def _proved(session: Session, results: list[_Told]) -> list[_Told]:
     """Believe the provider's own news where they came before its answer, and the answer was no yes."""
-    open_ = [told.mail.row.id for told in results if not isinstance(told.result, Accepted)]
-    proved = delivery_events.proof(session, open_) if open_ else set()
-    return [
-        replace(
-            told, result=Accepted("", f"told since; the call: {told.result.detail}"[:LONGEST_DETAIL]), repeated=True
-        )
-        if told.mail.row.id in proved
-        else told
-        for told in results
-    ]
+    no_yes = [told.mail.row.id for told in results if not isinstance(told.result, Accepted)]
+    proved = delivery_events.proof(session, no_yes) if no_yes else set()
+    return [_taken(told) if told.mail.row.id in proved else told for told in results]
+
+
+def _taken(told: _Told) -> _Told:
+    why = f"told since; the call: {told.result.detail}"[:LONGEST_DETAIL]
+    return replace(told, result=Accepted("", why), repeated=True)
 
 
 def _moves(app: Shop, told: _Told, now: datetime) -> list[Move]:
