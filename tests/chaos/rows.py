@@ -66,13 +66,13 @@ def _trouble(trouble: storage.Trouble) -> Row:
 
 
 ROWS: tuple[Row, ...] = (
-    _loop(KEY, 200, 5),
+    _loop(KEY, 200, 4),
     _loop(KEY_BATCH, 160),
-    _loop(ERROR, 160, 5),
+    _loop(ERROR, 160, 3),
     _loop(ERROR_BATCH, 80),
-    _loop(LOOK_UP, 160, 5),
+    _loop(LOOK_UP, 160, 3),
     _loop(LOOK_UP_BATCH, 120),
-    _loop(NOBODY, 160, 5),
+    _loop(NOBODY, 160, 3),
     _loop(AGAIN, 40),
     _loop(PROCESSES, 40),
     _storm("kill -9", KEY, Storm(kills=200)),
@@ -80,12 +80,12 @@ ROWS: tuple[Row, ...] = (
     _storm("server restarts", ERROR, Storm(restarts=12, quiet=(2.0, 5.0))),
     _storm("backends killed", LOOK_UP, Storm(cut_off=60, quiet=(0.2, 1.0))),
     _storm("freezes beyond the lease", LOOK_UP, Storm(freezes=40, quiet=(0.5, 1.5))),
-    _storm("all at once", KEY_BATCH, Storm(kills=40, restarts=8, cut_off=20, freezes=10, quiet=(0.2, 1.2)), 8),
+    _storm("all at once", KEY_BATCH, Storm(kills=40, restarts=8, cut_off=20, freezes=10, quiet=(0.2, 1.2)), 6),
     *map(_trouble, TROUBLES),
     Row("backup restored", restoring.restored_row),
     Row("machine cloned", restoring.cloned_row),
     Row("race, sqlite", partial(racing.race_row, store="sqlite", rounds=10_000)),
     Row("race, postgres", partial(racing.race_row, store="postgres", rounds=10_000)),
-    Row("naive: mark", partial(naive.naive_row, sender=naive.mark, workers=1, freezes=False), 60, 6),
-    Row("naive: lease", partial(naive.naive_row, sender=naive.lease, workers=3, freezes=True), 60, 8),
+    Row("naive: mark", partial(naive.naive_row, sender=naive.mark, workers=1, freezes=False), 60, 5),
+    Row("naive: lease", partial(naive.naive_row, sender=naive.lease, workers=3, freezes=True), 60, 6),
 )
