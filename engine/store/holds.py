@@ -66,7 +66,7 @@ def lots(session: Session, *, rehearsal: bool | None = None) -> list[Lot]:
 
 def besides(session: Session, states: Iterable[State], told: Sequence[Lot], limit: int) -> list[MessageRow]:
     """Return the messages in these states, without the lots that are told already."""
-    lots = [sa.and_(TABLE.c.campaign == lot.campaign, TABLE.c.reason == lot.reason) for lot in told]
+    lots = [sa.and_(TABLE.c.campaign == lot.campaign, TABLE.c.reason.is_not_distinct_from(lot.reason)) for lot in told]
     mine = TABLE.c.state.in_(list(states))
     return messages.find(session, sa.and_(mine, ~sa.and_(_HELD, sa.or_(*lots))) if lots else mine, limit)
 
@@ -90,7 +90,8 @@ def all_held(session: Session, until: datetime, *, rehearsal: bool) -> list[tupl
 
 def detail(session: Session, message: int) -> str:
     """Return the numbers why a message is held."""
-    return session.connection().execute(sa.select(TABLE.c.detail).where(TABLE.c.id == message)).scalar_one()
+    numbers: str = session.connection().execute(sa.select(TABLE.c.detail).where(TABLE.c.id == message)).scalar_one()
+    return numbers
 
 
 def is_any_new(session: Session, campaign: str, since: datetime, *, rehearsal: bool) -> bool:

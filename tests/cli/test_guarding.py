@@ -181,6 +181,14 @@ def test_of_two_reasons_one_must_be_named(home: Path) -> None:
     assert _states(home, lost) == {(State.HELD, Reason.STORE_RESTORED)}
 
 
+def test_what_is_held_beside_a_lot_is_still_listed(home: Path) -> None:
+    _add(home, 2, state=State.HELD, reason=Reason.CONFIRM_ABOVE)
+    _add(home, 1, state=State.HELD)
+    shown = typed(home, "messages", "list").stdout.splitlines()
+    assert len(shown) == 3
+    assert shown[-1].rstrip().endswith("wartet auf Sie")
+
+
 def test_a_campaign_of_which_nothing_is_held_is_not_found(home: Path) -> None:
     assert typed(home, "messages", "release", "birthday").exit_code == 7
 
