@@ -6,16 +6,20 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from engine.domain.words import Call, InDoubt, NotSent, Result
 from engine.store.database import Database
 from tests import postgres
-from tests.steps.store_machine import StoreMachine, settle
+from tests.steps.pocket_provider import PocketProvider
+from tests.steps.store_machine import Setting, StoreMachine, settle
 
 LONG = bool(os.environ.get("TREUEPOST_LONG"))
 _numbers = itertools.count()
@@ -40,23 +44,43 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_whatever_happens_nobody_is_mailed_twice_or_against_their_will(sqlite_template: Path, folder: Path) -> None:
+@pytest.fixture
+def new_store(sqlite_template: Path, folder: Path) -> Callable[[], Database]:
+    """Give fresh copies of a store with the people in it."""
     peopled = folder / "peopled.db"
     shutil.copy(sqlite_template, peopled)
-    database = Database(f"sqlite:///{peopled}")
-    settle(database)
-    with database.connection() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql("BEGIN")
-    database.close()
+    with closing(Database(f"sqlite:///{peopled}")) as database:
+        settle(database)
 
-    def new_store() -> Database:
+    def copy() -> Database:
         path = folder / f"{next(_numbers)}.db"
         shutil.copy(peopled, path)
         return Database(f"sqlite:///{path}")
 
+    return copy
+
+
+def test_whatever_happens_nobody_is_mailed_twice_or_against_their_will(new_store: Callable[[], Database]) -> None:
     _run(new_store, 400 if LONG else 12, 40 if LONG else 15)
+
+
+class Liar(PocketProvider):
+    """A provider that says "not sent" when its answer was lost: whoever believes it mails twice."""
+
+    def send(self, call: Call) -> list[Result]:
+        return [NotSent("") if isinstance(result, InDoubt) else result for result in super().send(call)]
+
+
+def test_the_machine_sees_a_mail_that_is_sent_twice(new_store: Callable[[], Database]) -> None:
+    machine = type("Machine", (StoreMachine,), {"new_store": staticmethod(new_store)})()
+    machine.begin(Setting("look_up", 1, "hold"))
+    machine.provider = Liar("look_up")
+    with pytest.raises(AssertionError):
+        machine.tick(["lose_answer"], None, timedelta(minutes=12))
+    with pytest.raises(AssertionError):
+        machine.teardown()
+    assert max(machine.provider.delivered().values()) > 1
+    machine.store.close()
 
 
 def test_whatever_happens_on_postgresql_nobody_is_mailed_twice(postgres_url: str) -> None:
