@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from engine.clock import stopwatch
-from tests.chaos import pace
+from tests.chaos import pace, processes
 from tests.chaos.judging import Verdict
 from tests.chaos.killing import Run
 from tests.chaos.rows import ROWS, Row
@@ -28,6 +29,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="treuepost-chaos-"))
     say(f"seed {wanted.seed}; everything lies in {folder}; {len(rows)} rows, {wanted.jobs} at a time")
     say(f"pace: lease {pace.LEASE.total_seconds():.0f} s, longest call {pace.LONGEST_CALL} s (tests/chaos/pace.py)")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: processes.INTERRUPTED.set())
     began = stopwatch()
     with ThreadPoolExecutor(wanted.jobs) as pool:
         verdicts = list(pool.map(lambda row: _run(row, folder, wanted), rows))

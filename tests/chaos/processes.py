@@ -17,12 +17,18 @@ from engine.clock import stopwatch
 from tests.chaos import entry
 from tests.end_to_end.command import environment
 
-_pause = threading.Event()
+INTERRUPTED = threading.Event()
+"""Somebody wants the whole run to end: whoever waits is thrown out, and cleans up on the way."""
+
+
+class Interrupted(Exception):
+    """The run is to end."""
 
 
 def wait(seconds: float) -> None:
     """Let time pass."""
-    _pause.wait(max(seconds, 0))
+    if INTERRUPTED.wait(max(seconds, 0)):
+        raise Interrupted
 
 
 def wait_for(true: Callable[[], bool], seconds: float, every: float = 0.02) -> bool:
