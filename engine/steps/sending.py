@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from engine.clock import Clock, stopwatch
 from engine.domain.words import State
-from engine.steps import claiming, recovering, resolving
+from engine.steps import breaking, claiming, recovering, resolving
 from engine.steps.calling import Flight, Landed
 from engine.steps.claiming import GROUP, Run, Stopping
 from engine.steps.recording import NOTHING_LEFT, record
@@ -136,7 +136,9 @@ def _is_ready(run: Run) -> bool:
 def _again(session: Session, run: Run, now: datetime) -> list[Outgoing]:
     """Release calls again whose answer never came."""
     outgoing: list[Outgoing] = []
-    while run.repeats and len(outgoing) < run.flight.free:
+    allowed = breaking.allowed(session, run.app.provider.name, now) if run.repeats else 0
+    most = run.flight.free if allowed is None else min(allowed, run.flight.free)
+    while run.repeats and len(outgoing) < most:
         turns, first = _turns(session, run, run.repeats[0].members, now)
         if not turns:
             break

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from engine.domain.retry import LEASE
 from engine.domain.words import State
-from engine.store import messages
+from engine.store import installation, messages
 from engine.store.messages import TABLE, WAITING, MessageRow
 
 
@@ -30,6 +30,7 @@ def claim(
             TABLE.c.expires_at > now,
             TABLE.c.campaign.in_(sorted(campaigns)),
             TABLE.c.rehearsal == rehearsal,
+            installation.checked(TABLE.c.planned_at),
         )
         .order_by(TABLE.c.send_after, TABLE.c.id)
         .limit(limit)
