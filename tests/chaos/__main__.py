@@ -22,7 +22,9 @@ from tests.chaos.table import table
 def main() -> int:
     """Run what is asked for."""
     wanted = _wanted()
-    rows = [row for row in ROWS if (not wanted.short or row.short) and (wanted.only or "") in row.name]
+    rows = [
+        row for row in ROWS if (not wanted.short or row.short) and any(name in row.name for name in wanted.only or [""])
+    ]
     if not rows:
         say(f"no row is called {wanted.only!r}; there are: {'; '.join(row.name for row in ROWS)}")
         return 2
@@ -61,7 +63,9 @@ def say(text: str) -> None:
 def _wanted() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Real processes under fire.")
     parser.add_argument("--short", action="store_true", help="the few kills that `make test` makes")
-    parser.add_argument("--only", metavar="NAME", help="only rows whose name has this in it")
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="only rows whose name has this in it; repeatable"
+    )
     parser.add_argument("--seed", type=int, default=1, help="what the dice hang on (1)")
     parser.add_argument("--kills", type=int, help="so many kills in every kill loop")
     parser.add_argument("--jobs", type=int, default=2, help="how many rows at a time (2)")
