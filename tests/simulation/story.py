@@ -98,6 +98,7 @@ class Story:
     workers: int = 1
     mood: Sequence[Outcome] = SURE
     calm: bool = False
+    plans: bool = True
     depth: int = 0
     broken_calls: bool = False
     programs: dict[int, Program | None] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class Story:
 
     def __post_init__(self) -> None:
         dice = self.dice = Dice(self.seed)
-        lay_out(with_people(dice.one_of((3, 5, 7)), planned=False))
+        lay_out(with_people(dice.one_of((4, 6, 9)), planned=False))
         self.batch, self.workers = dice.one_of((1, 1, 2, 3)), dice.one_of((1, 2))
         self.resend = dice.share() < 0.4
         self.stage = Stage(meanwhile=self.meanwhile, files=self.version("as it was"))
@@ -114,6 +115,7 @@ class Story:
         if self.book.style in LOOKED_UP:
             self.book.lag = dice.one_of((timedelta(0), SETTLES / 2, SETTLES - MINUTE))
             self.book.lies, self.book.silent = dice.one_of((0, 0, 1)), dice.one_of((0, 0, 2))
+        self.mood = dice.one_of(MOODS)
         self.programs = dict.fromkeys(range(self.workers))
         self.stage.note(f"seed {self.seed}: {self.book.style}, batch {self.batch}, {self.files_doubt}, "
                         f"{self.workers} at work, lag {self.book.lag}, lies {self.book.lies}")  # fmt: skip
@@ -142,9 +144,9 @@ class Story:
         if self.calm or self.depth:
             return
         share = self.dice.share()
-        if share < 0.02:
+        if share < 0.03:
             self.stage.kill(process, point)
-        if point == "before a commit" or share > 0.12:
+        if point == "before a commit" or share > 0.17:
             return
         self.depth += 1
         try:
@@ -259,9 +261,10 @@ class Story:
         program = self.programs[number]
         try:
             if program is None:
-                program = Program.begin(self.stage, self.book, self.batch, plans=number == 0)
+                program = Program.begin(self.stage, self.book, self.batch)
                 self.programs[number] = program
             program.reload()
+            program.plans = self.plans
             program.tick()
         except Crash:
             self.programs[number] = None
@@ -270,8 +273,11 @@ class Story:
 
     def tell(self) -> Told:
         """Play the story to its end and judge it."""
-        for _ in range(TICKS):
+        for number in range(TICKS):
+            self.plans = number < 2 or self.dice.share() < 0.3
             lived = self.tick(self.dice.one_of(range(self.workers)))
+            if number > 2 and self.book.taken and not any_open():
+                break
             self.stage.hands.forward(self.dice.one_of(PAUSES if lived else DOWN))
             if self.stage.hands.now >= CALM:
                 break
@@ -284,7 +290,8 @@ class Story:
     def come_to_rest(self) -> None:
         """End all faults and let everything come to its end."""
         self.stage.note("calm")
-        self.calm, self.mood, self.stage.files = True, SURE, self.version("as it was")
+        self.calm, self.plans = True, True
+        self.mood, self.stage.files = SURE, self.version("as it was")
         step = SECOND
         while self.stage.hands.now < NOW + LAST_DAY:
             for number in self.programs:

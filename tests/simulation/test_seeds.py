@@ -10,8 +10,8 @@ from tests.simulation import seeded
 from tests.simulation.story import tell
 
 PARTS = 4
-SEEDS = 15
-"""In the suite 4 × 15; ten thousand in the long form."""
+SEEDS = 12
+"""In the suite 4 × 12; ten thousand in the long form."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
