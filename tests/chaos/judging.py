@@ -29,6 +29,7 @@ class Verdict:
     twice: int = 0
     forgotten: int = 0
     unknown: int = 0
+    doubts: int = 0
     first: float | None = None
     rest: float | None = None
     took: float = 0.0

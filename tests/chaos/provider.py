@@ -35,10 +35,14 @@ class Provider:
 
     def lines(self) -> list[books.Line]:
         """Return what the book says was accepted, in order."""
-        size = self.book.stat().st_size if self.book.exists() else 0
+        size = self.grown()
         if size != self._size:
             self._seen, self._size = books.read(self.book), size
         return self._seen
+
+    def grown(self) -> int:
+        """Return how long the book is (bytes): it grows with every mail that is accepted."""
+        return self.book.stat().st_size if self.book.exists() else 0
 
     def accepted(self) -> int:
         """Return how many mails were accepted."""

@@ -15,7 +15,7 @@ from tests import postgres
 from tests.chaos import pace, processes
 from tests.chaos.chance import Chance
 from tests.chaos.judging import Verdict
-from tests.chaos.killing import Run, Style, come_to_rest, settle
+from tests.chaos.killing import Run, Style, come_to_rest, settle, until_at_work
 from tests.chaos.processes import Running
 from tests.chaos.provider import open_provider
 from tests.chaos.shop import Shop, conninfo
@@ -88,9 +88,8 @@ class Crew:
 
     def kill(self, member: Running, chance: Chance) -> None:
         """Kill one and start it again; mostly at work, sometimes while it starts."""
-        if chance.share("from") < 0.75:
-            member.until_ready()
-            member.live(chance.between("life", 0.0, 0.8))
+        until_at_work(self.shop, member, chance)
+        member.live(chance.between("life", 0.0, 0.8))
         member.kill()
         self.verdict.kills += 1
         self.members[self.members.index(member)] = self._hire(self.members.index(member))

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -126,7 +127,13 @@ class Shop:
 
     def states(self) -> Counter[str]:
         """Return how many messages are in each state: to wait on, never to judge by."""
-        asked = "SELECT state, count(*) FROM message GROUP BY state"
+        return Counter(dict(self._ask("SELECT state, count(*) FROM message GROUP BY state")))
+
+    def doubts(self) -> int:
+        """Return how many messages were ever in doubt: whether anything was hit at all."""
+        return int(self._ask("SELECT count(DISTINCT message) FROM message_event WHERE after = 'in_doubt'")[0][0])
+
+    def _ask(self, asked: str) -> list[tuple[Any, ...]]:
         if self.store.startswith("sqlite"):
             with sqlite3.connect(self.store.removeprefix("sqlite:///"), timeout=30) as connection:
                 found = connection.execute(asked).fetchall()
@@ -134,7 +141,7 @@ class Shop:
         else:
             with psycopg.connect(conninfo(self.store)) as server:
                 found = server.execute(asked).fetchall()
-        return Counter(dict(found))
+        return found
 
     def at_rest(self) -> bool:
         """Say whether everybody has a message and none is under way."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tests.chaos.judging import Verdict
 
-HEAD = ("fault", "sender", "kills", "restarts", "freezes", "messages", "mailed twice", "forgotten", "unknown",
+HEAD = ("fault", "sender", "kills", "restarts", "freezes", "messages", "mailed twice", "forgotten", "unknown", "once in doubt",
         "first mail", "at rest", "took", "")  # fmt: skip
 
 
@@ -25,9 +25,9 @@ def table(verdicts: Iterable[Verdict]) -> str:
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:
     if verdict.skipped:
-        return (verdict.fault, verdict.sender, *([""] * 10), f"SKIPPED: {verdict.skipped}")
+        return (verdict.fault, verdict.sender, *([""] * 11), f"SKIPPED: {verdict.skipped}")
     counts = (verdict.kills, verdict.restarts, verdict.freezes, verdict.messages)
-    found = (verdict.twice, verdict.forgotten, verdict.unknown)
+    found = (verdict.twice, verdict.forgotten, verdict.unknown, verdict.doubts)
     times = (_seconds(verdict.first), _seconds(verdict.rest), _seconds(verdict.took))
     kept = "BROKEN" if verdict.broken else f"ok {verdict.note}".strip()
     return (verdict.fault, verdict.sender, *map(str, counts + found), *times, kept)
