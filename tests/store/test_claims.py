@@ -10,6 +10,7 @@ from engine.domain.words import State
 from engine.store import claims, messages
 from engine.store.claims import claim
 from engine.store.database import Database
+from engine.store.tuples import Asked
 from tests.people import NOW, add_customer
 from tests.store.rows import add_messages, row_of
 
@@ -74,3 +75,13 @@ def test_a_claim_names_its_owner(database: Database) -> None:
         assert (row.state, row.owner, row.fence) == (State.CLAIMED, "host:17", 0)
         assert claims.count_due(session, NOW) == 0
         assert len(messages.under_way(session, [State.CLAIMED])) == 1
+
+
+def test_a_claim_reads_the_messages_that_wait_and_not_a_campaigns_history(sqlite_database: Database) -> None:
+    asked = Asked(claims._due(NOW, 500, ["birthday"], rehearsal=False))
+    with sqlite_database.read() as session:
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {asked._sql}", asked._values).all()
+
+    steps = [row[3] for row in plan]
+    assert any("message USING INDEX ix_message_queue" in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps
