@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from tests.chaos.judging import Verdict
 
-HEAD = ("fault", "sender", "kills", "restarts", "freezes", "messages", "mailed twice", "forgotten", "unknown", "once in doubt",
-        "first mail", "at rest", "took", "")  # fmt: skip
+COUNTS = ("kills", "restarts", "freezes", "messages", "mailed twice", "forgotten", "unknown", "once in doubt")
+HEAD = ("fault", "sender", *COUNTS, "first mail", "at rest", "took", "")
 
 
 def table(verdicts: Iterable[Verdict]) -> str:
