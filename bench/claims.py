@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from statistics import median
 
 import sqlalchemy as sa
 
@@ -89,7 +88,8 @@ def _print_claims(apps: dict[int, App]) -> None:
                 )
             took[count].append(stopwatch() - began)
             assert len(taken) == _GROUP
-    speeds = {count: _GROUP / median(times) for count, times in took.items()}
+    # The best of each: whoever else works on the machine slows some.
+    speeds = {count: _GROUP / min(times) for count, times in took.items()}
     for count, speed in speeds.items():
         print(f"claims of {_GROUP} among {count:>9,} sent: {speed:>8,.0f} messages a second")
     few, many = speeds.values()
@@ -107,8 +107,8 @@ def _print_log(app: App, home: Path) -> None:
         _finish(app, part)
         ours.append(stopwatch() - began)
         raw.append(limits.timed(lambda: log.run(_GROUP, _GROUP), 1).wall)
-    print(f"intent and result: {_GROUP / median(ours):,.0f} a second; raw row, intent and result:", end=" ")
-    print(f"{_GROUP / median(raw):,.0f}; {median(raw) / median(ours):.2f} of raw (goal 0.5)")
+    print(f"intent and result: {_GROUP / min(ours):,.0f} a second; raw row, intent and result:", end=" ")
+    print(f"{_GROUP / min(raw):,.0f}; {min(raw) / min(ours):.2f} of raw (goal 0.5)")
 
 
 def _finish(app: App, rows: list[messages.MessageRow]) -> None:
@@ -129,7 +129,7 @@ def _finish(app: App, rows: list[messages.MessageRow]) -> None:
 def _print_memory(home: Path, double: sink.Sink, recipients: int) -> None:
     for count in (recipients // 100, recipients):
         place = home / f"memory{count}"
-        app = shop.open_shop(place, double.url, use="postmark", batch=500)
+        app = shop.open_shop(place, double.url)
         shop.add_customers(app.database, count, shop.today(app))
         planning.plan(app, system_clock())
         app.database.close()

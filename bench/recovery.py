@@ -7,6 +7,7 @@ from its start, the interpreter's own start included, to the first mail.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 import threading
 from pathlib import Path
@@ -48,7 +49,7 @@ def _kill(home: Path, double: Sink, after: int) -> None:
     double.reset(latency=0.2)
     with sender.process(home) as child:
         sender.go(child)
-        _until(double, after)
+        _until(double, child, after)
         child.kill()
         child.wait()
 
@@ -58,11 +59,13 @@ def _first_mail(home: Path, double: Sink) -> float:
     began = stopwatch()
     with sender.process(home) as child:
         sender.go(child)
-        _until(double, 1)
+        _until(double, child, 1)
     return double.book().calls[0][0] - began
 
 
-def _until(double: Sink, mails: int) -> None:
+def _until(double: Sink, child: subprocess.Popen[str], mails: int) -> None:
     pause = threading.Event()
     while double.book().mails < mails:
+        if child.poll() is not None:
+            raise SystemExit("the sender ended before so many mails had come")
         pause.wait(0.02)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,17 +38,11 @@ class Sent:
 def process(home: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a sender that stands ready; it goes once it is written a line."""
     command = [sys.executable, "-m", "bench.sender", str(home)]
-    with (
-        tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as child,
-    ):
+    with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
             if child.stdout.readline().strip() != "ready":
-                errors.seek(0)
-                raise SystemExit(f"the sender did not start:\n{errors.read()}")
+                raise SystemExit("the sender did not start; what it said is above")
             yield child
         finally:
             child.kill()
@@ -83,7 +76,7 @@ def ended(child: subprocess.Popen[str]) -> dict[str, float]:
     assert child.stdout is not None
     line = child.stdout.readline()
     if not line:
-        raise SystemExit("the sender died")
+        raise SystemExit(f"the sender died ({child.wait()}); what it said is above")
     found: dict[str, float] = json.loads(line)
     return found
 
