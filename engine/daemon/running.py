@@ -24,7 +24,7 @@ from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, passing, recovering, sending
+from engine.steps import alarming, auditing, passing, recovering, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
 from engine.store import ownership, workers
@@ -110,6 +110,7 @@ class Daemon:
             ("reload", RELOAD_SECONDS, self._reload_changed),
             ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
             ("notice", NOTICE_SECONDS, self._notice),
+            ("audit", NOTICE_SECONDS, self._audit),
         )
 
     def _finish(self) -> list[str]:
@@ -187,6 +188,9 @@ class Daemon:
 
     def _checkpoint(self, _now: datetime) -> None:
         self.app.database.checkpoint()
+
+    def _audit(self, now: datetime) -> None:
+        auditing.audit_nightly(self.app, now)
 
     def _notice(self, now: datetime) -> None:
         for topic in alarming.tell_owner(self.app, now):

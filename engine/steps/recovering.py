@@ -48,9 +48,11 @@ def recover_now(app: Store, now: datetime, *, everything: bool) -> int:
 def _recover_some(database: Database, now: datetime, *, everything: bool) -> int:
     me = ownership.owner_name()
     with database.read() as session:
-        left = messages.in_hand(session, now, mine=me, lease=not database.sqlite, limit=_AT_ONCE)
-    dead = ownership.dead(database, {row.owner for row in left} - {me}) | ({me} if everything else set())
-    orphans = [row for row in left if row.owner in dead]
+        others = messages.owners(session) - {me}
+    dead = ownership.dead(database, others) if others else frozenset()
+    with database.read() as session:
+        orphans = messages.in_hand(session, dead, None if database.sqlite else now, _AT_ONCE) if dead else []
+        orphans += messages.in_hand(session, {me}, None, _AT_ONCE) if everything else []
     if not orphans:
         return 0
     with database.write() as session:

@@ -180,12 +180,8 @@ def release_again(
         return against[0].decision
     frozen = attempts.frozen(session, [row.id for row in rows])
     values = {"owner": owner, "lease_until": now + LEASE, "check_at": None}
-    moves = [
-        Move(
-            row, State.SENDING, Reason.REPEATED, values=values | {"fence": row.fence + 1, "attempts": row.attempts + 1}
-        )
-        for row in rows
-    ]
+    # No attempt is burnt: whether the first call went is still open, and only what did not go is tried again.
+    moves = [Move(row, State.SENDING, Reason.REPEATED, values=values | {"fence": row.fence + 1}) for row in rows]
     made = messages.transition(session, moves, now=now, actor=owner)
     released = [messages.moved(move) for move in made]
     calls.repeat(session, call, now)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -12,6 +14,7 @@ from sqlmodel import Session
 
 from engine.clock import Clock, stopwatch
 from engine.domain.words import State
+from engine.errors import StoreBusy
 from engine.steps import breaking, claiming, recovering, resolving
 from engine.steps.calling import Flight, Landed
 from engine.steps.claiming import GROUP, Run, Stopping
@@ -24,6 +27,7 @@ from engine.store.budgets import Pace, Stop
 AHEAD = timedelta(seconds=0.5)
 LOOKS_AT_DOUBTS = 5.0
 _IDLE = 0.05
+_TRIES_TO_RECORD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +212,19 @@ def _record(run: Run, landed: Sequence[Landed]) -> None:
     """Write down what came of the calls that have ended. If that cannot be written, everything stops."""
     if not landed:
         return
+    for _ in range(_TRIES_TO_RECORD - 1):
+        with suppress(StoreBusy):  # somebody holds the store, or two transactions wait for each other: nothing is lost
+            run.counts.update(_written_down(run, landed))
+            return
+    run.counts.update(_written_down(run, landed))
+
+
+def _written_down(run: Run, landed: Sequence[Landed]) -> Counter[str]:
     now = run.clock()
     with run.app.database.write() as session:
         counts = record(session, run.app, landed, now=now, owner=run.owner)
         if run.was_stopped and counts[State.SENT.value]:
             budgets.lift_stop(session, run.app.provider.name)
-            run.was_stopped = False
-    run.counts.update(counts)
+    run.was_stopped = run.was_stopped and not counts[State.SENT.value]
     run.unused += sum(counts[state] for state in NOTHING_LEFT)
+    return counts

@@ -38,7 +38,7 @@ _KEPT_ALIVE = {
 """Seconds: the server lets the locks of a machine without power go in half a minute, and never those of an idle one."""
 
 _KEEP_ALIVE = sa.text("SELECT set_config(name, :value, false) FROM pg_settings WHERE name = :name")
-_TRY = sa.text("SELECT pg_try_advisory_lock(:kind, :number)").columns(sa.Boolean)
+_TRY = sa.text("SELECT pg_try_advisory_lock(:kind, :number)")
 _UNLOCK = sa.text("SELECT pg_advisory_unlock(:kind, :number)")
 _MINE = sa.text(
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()"

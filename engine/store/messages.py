@@ -56,6 +56,7 @@ WAITING: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned'
 UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('claimed', 'sending', 'in_doubt', 'held')")
 """Spelled as in the partial indexes, so that both databases read the open messages and not the history."""
 
+_IN_HAND = sa.and_(UNDER_WAY, TABLE.c.state.in_([State.CLAIMED, State.SENDING]))
 COLUMNS = tuple(TABLE.c[name] for name in MessageRow._fields)
 _BY_ID = Lookup(sa.select(*COLUMNS), TABLE.c.id)
 _STANDING = Lookup(sa.select(TABLE.c.id, TABLE.c.state, TABLE.c.fence), TABLE.c.id)
@@ -165,11 +166,17 @@ def under_way(session: Session, states: Iterable[State], limit: int | None = Non
     return find(session, sa.and_(UNDER_WAY, TABLE.c.state.in_(list(states))), limit)
 
 
-def in_hand(session: Session, now: datetime, *, mine: str, lease: bool, limit: int) -> list[MessageRow]:
-    """Return the messages in a sender's hand; with `lease` of others only those whose lease is over."""
-    taken = sa.and_(UNDER_WAY, TABLE.c.state.in_([State.CLAIMED, State.SENDING]))
-    over = sa.or_(TABLE.c.owner == mine, TABLE.c.lease_until.is_(None), TABLE.c.lease_until < now)
-    return find(session, sa.and_(taken, over) if lease else taken, limit)
+def owners(session: Session) -> set[str]:
+    """Return the names of all who have a message in hand."""
+    taken = sa.select(TABLE.c.owner).where(_IN_HAND).distinct()
+    return set(session.connection().execute(taken).scalars())
+
+
+def in_hand(session: Session, whose: Iterable[str], ended: datetime | None, limit: int) -> list[MessageRow]:
+    """Return messages in the hand of these owners; with `ended` only those whose lease was over then."""
+    theirs = sa.and_(_IN_HAND, TABLE.c.owner.in_(sorted(whose)))
+    over = sa.or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until < ended)
+    return find(session, theirs if ended is None else sa.and_(theirs, over), limit)
 
 
 def overdue(session: Session, now: datetime, limit: int) -> list[MessageRow]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningInsert
 
 from engine.store.database import Database, plain_errors
 from engine.store.locks import FileLock, Kind, SessionLock
@@ -62,7 +63,7 @@ def _with_session(database: Database, name: str, now: datetime) -> SessionLock:
     return lock
 
 
-def _insert(name: str, now: datetime) -> sa.ReturningInsert[tuple[int]]:
+def _insert(name: str, now: datetime) -> ReturningInsert[int]:
     row = {"name": name, "host": socket.gethostname(), "pid": os.getpid(), "started_at": now, "seen_at": now}
     return sa.insert(_TABLE).values(row).returning(_TABLE.c.id)
 
@@ -79,7 +80,7 @@ def dead(database: Database, names: Collection[str]) -> frozenset[str]:
         return frozenset()
     known = _TABLE.c.name.in_(sorted(wanted))
     with database.read() as session:
-        rows = {name: number for number, name in session.connection().execute(_ids().where(known))}
+        rows = {row.name: row.id for row in session.connection().execute(_ids().where(known))}
         if database.path is None:
             freed = set(session.connection().execute(_FREE.where(known)).scalars())
         else:
@@ -92,7 +93,7 @@ def living(database: Database) -> list[str]:
     with database.read() as session:
         if not sa.inspect(session.connection()).has_table(_TABLE.name):
             return []
-        rows = [name for _, name in session.connection().execute(_ids().order_by(_TABLE.c.id))]
+        rows = [row.name for row in session.connection().execute(_ids().order_by(_TABLE.c.id))]
     gone = dead(database, rows)
     return [name for name in rows if name not in gone]
 
@@ -100,7 +101,7 @@ def living(database: Database) -> list[str]:
 def tidy(database: Database) -> int:
     """Forget the dead no open message names any more, with their lock files; return how many."""
     with database.read() as session:
-        rows = {name: number for number, name in session.connection().execute(_ids())}
+        rows = {row.name: row.id for row in session.connection().execute(_ids())}
     gone = {name: rows[name] for name in dead(database, rows)}
     forgotten = _forget(database, gone.values()) if gone else []
     for number in forgotten:
