@@ -25,8 +25,8 @@ from tests.chaos.provider import open_provider
 from tests.chaos.shop import Shop
 
 USE = "resend"
-MODE = "slow=0.1"
-PEOPLE = 160
+MODE = "slow=0.3"
+PEOPLE = 400
 ENOUGH = 40
 SMALL_DISK = 24 << 20
 NO_STRACE = "no strace here, or it may not trace: nothing can be made to fail in a running process"
@@ -74,6 +74,7 @@ def _live_through(shop: Shop, trouble: Trouble, seconds: float, verdict: Verdict
         processes.wait(seconds - 1)
         during = shop.provider.accepted() - before
     began, so_far = stopwatch(), shop.provider.accepted()
+    verdict.must(not shop.at_rest(), "everything had left before the trouble came")
     verdict.must(during <= 4, f"{during} mails left although nothing could be written")
     verdict.must(daemon.alive, f"it ended by itself with {daemon.code}: {daemon.said()[-600:]}")
     if not daemon.alive:
