@@ -100,8 +100,11 @@ def _lot(session: Session, app: Shop, campaign: Campaign, now: datetime, day: da
         already += holds.count_gone(session, scope, day_start(today, zone))
     if already + waiting <= confirmation.never_held(limit):
         return None
+    usual = _usual(session, scope, day_start(today, zone))
+    if confirmation.verdict(already + waiting, limit, usual) is None:
+        return None  # not even if every one of them went: the gates need not be asked
     going = _going(session, app, scope, now)
-    said = confirmation.verdict(already + len(going), limit, _usual(session, scope, day_start(today, zone)))
+    said = confirmation.verdict(already + len(going), limit, usual)
     if said is None or not going:
         return None
     return Lot(campaign.id, day, said[0], f"{already + len(going)} for {day}, {said[1]}", tuple(going))

@@ -175,8 +175,9 @@ def owners(session: Session) -> set[str]:
 def in_hand(session: Session, whose: Iterable[str], ended: datetime | None, limit: int) -> list[MessageRow]:
     """Return messages in the hand of these owners; with `ended` only those whose lease was over then."""
     theirs = sa.and_(_IN_HAND, TABLE.c.owner.in_(sorted(whose)))
-    over = sa.or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until < ended)
-    return find(session, theirs if ended is None else sa.and_(theirs, over), limit)
+    if ended is not None:
+        theirs = sa.and_(theirs, sa.or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until < ended))
+    return find(session, theirs, limit)
 
 
 def overdue(session: Session, now: datetime, limit: int) -> list[MessageRow]:

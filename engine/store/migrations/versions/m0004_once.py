@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlmodel.sql.sqltypes import UTCDateTime
 
+from engine.store.migrations.versions.m0003_guards import EDGES
+
 revision = "0004"
 down_revision = "0003"
 
@@ -29,6 +31,22 @@ def upgrade() -> None:
     op.add_column("installation", sa.Column("adopted", sa.String(), nullable=False, server_default=""))
     op.add_column("installation", sa.Column("lost_until", UTCDateTime(), nullable=True))
     op.add_column("installation", sa.Column("unchecked_from", UTCDateTime(), nullable=True))
+    _quicker_guard()
+
+
+def _quicker_guard() -> None:
+    """Let SQLite look a way up in one text: it built the list of all ways anew for every row, a third of each change."""
+    if op.get_bind().dialect.name != "sqlite":
+        return
+    edges = "|".join(["", *EDGES.split(), ""])
+    op.execute(sa.text("DROP TRIGGER message_edges"))
+    op.execute(
+        sa.text(
+            "CREATE TRIGGER message_edges BEFORE UPDATE OF state ON message WHEN OLD.state <> NEW.state "
+            f"AND instr('{edges}', '|' || OLD.state || '>' || NEW.state || '|') = 0 "
+            "BEGIN SELECT RAISE(ABORT, 'a message may not go that way'); END"
+        )
+    )
 
 
 def _provider_call() -> None:
