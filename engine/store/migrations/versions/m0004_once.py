@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 
 def _quicker_guard() -> None:
-    """Let SQLite look a way up in one text: it built the list of all ways anew for every row, a third of each change."""
+    """Let SQLite look a way up in one text: the list of all ways, built anew for each row, cost a third of a change."""
     if op.get_bind().dialect.name != "sqlite":
         return
     edges = "|".join(["", *EDGES.split(), ""])
