@@ -169,12 +169,11 @@ def _write_down(
 def release_again(
     session: Session, app: Shop, call: CallRow, doubts: Sequence[Doubted], *, now: datetime, owner: str
 ) -> Outgoing | Decision:
-    """Release the identical call a second time, if every member may still be written to.
+    """Release the identical call a second time, if every member may still be written to; the caller holds them all.
 
     Otherwise return the first decision against it: nothing of the call is repeated then.
     """
     rows = [one.row for one in doubts]
-    addresses.lock(session, {row.address_id for row in rows if row.address_id is not None})
     against = [one for one in inspect(session, app, rows, now).messages if one.decision.action != "send"]
     if against:
         return against[0].decision

@@ -21,7 +21,7 @@ from engine.providers.contract import Recovery
 from engine.steps.claiming import Stopping
 from engine.steps.releasing import Outgoing, release_again
 from engine.steps.shop import Shop
-from engine.store import attempts, calls, delivery_events, messages
+from engine.store import addresses, attempts, calls, delivery_events, messages
 from engine.store.calls import CallRow, Doubted
 from engine.store.messages import Move
 from engine.store.upsert import chunks
@@ -166,15 +166,23 @@ def _proved(one: _Judged, finding: Finding, now: datetime) -> Move:
 
 
 def repeat(session: Session, app: Shop, call: CallRow, *, now: datetime, owner: str) -> Outgoing | None:
-    """Release the identical call again; where a member may not go now, put the doubt off or let it be looked up."""
-    members = calls.members(session, [call.id]).get(call.id, [])
-    doubt = _doubt(app, members[0], whole=len(members) == call.members) if members else None
-    if doubt is None or doubts.next_step(doubt, now).way is not Way.REPEAT:
+    """Release the identical call again; where a member may not go now, put the doubt off or let it be looked up.
+
+    The call is held first, then its addresses, then its members: of several workers one repeats it, and whole.
+    """
+    standing = calls.hold(session, call.id)
+    before = calls.members(session, [call.id]).get(call.id, [])
+    addresses.lock(session, {one.row.address_id for one in before if one.row.address_id is not None})
+    members = calls.members(session, [call.id], hold=True).get(call.id, [])
+    if standing is None or not members or members[0].call != standing:
         return None
-    outgoing = release_again(session, app, call, members, now=now, owner=owner)
+    doubt = _doubt(app, members[0], whole=len(members) == standing.members)
+    if doubts.next_step(doubt, now).way is not Way.REPEAT:
+        return None
+    outgoing = release_again(session, app, standing, members, now=now, owner=owner)
     if isinstance(outgoing, Outgoing):
         return outgoing
-    _refused(session, app, call, members, outgoing, now)
+    _refused(session, app, standing, members, outgoing, now)
     return None
 
 

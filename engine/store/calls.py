@@ -76,6 +76,13 @@ def repeat(session: Session, call: CallRow, now: datetime) -> None:
     session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(again))
 
 
+def hold(session: Session, call: int) -> CallRow | None:
+    """Return a call as it stands now, and let nobody else repeat it until this transaction ends."""
+    mine = sa.select(*(_CALLS.c[name] for name in CallRow.__slots__)).where(_CALLS.c.id == call).with_for_update()
+    found = session.connection().execute(mine).one_or_none()
+    return CallRow(*found) if found else None
+
+
 def forbid_repeat(session: Session, call: CallRow) -> None:
     """Never make this call again: one of its members may no longer be written to."""
     session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(closed=True))
@@ -88,11 +95,14 @@ def doubted(session: Session, now: datetime, after: int, limit: int) -> list[Dou
     return _doubted(session, wanted, (MESSAGES.c.id,), limit)
 
 
-def members(session: Session, calls: Iterable[int]) -> dict[int, list[Doubted]]:
-    """Return, by call, the members that are still in doubt about it, in their frozen order."""
+def members(session: Session, calls: Iterable[int], *, hold: bool = False) -> dict[int, list[Doubted]]:
+    """Return, by call, the members that are still in doubt about it, in their frozen order.
+
+    With `hold` they stay so until the transaction ends.
+    """
     found: dict[int, list[Doubted]] = {}
     mine = sa.and_(MESSAGES.c.state == State.IN_DOUBT, _ATTEMPTS.c.call_id.in_(sorted(calls)))
-    for one in _doubted(session, mine, (_ATTEMPTS.c.call_id, _ATTEMPTS.c.position), None):
+    for one in _doubted(session, mine, (_ATTEMPTS.c.call_id, _ATTEMPTS.c.position), None, hold=hold):
         if one.call is not None:
             found.setdefault(one.call.id, []).append(one)
     return found
@@ -103,6 +113,8 @@ def _doubted(
     condition: sa.ColumnElement[bool],
     order: Sequence[sa.ColumnElement[Any]],
     limit: int | None,
+    *,
+    hold: bool = False,
 ) -> list[Doubted]:
     """Read through each message's last attempt: the one it was released with."""
     mine = (MESSAGES.c.provider, MESSAGES.c.look_ups, _ATTEMPTS.c.position, _ATTEMPTS.c.started_at)
@@ -116,6 +128,8 @@ def _doubted(
         .order_by(*order)
         .limit(limit)
     )
+    if hold:
+        statement = statement.with_for_update(of=MESSAGES)
     width = len(COLUMNS)
     return [_one(tuple(row), width) for row in session.connection().execute(statement)]
 

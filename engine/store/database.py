@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlmodel import Session
 
 from engine.errors import StoreBusy, StoreError, StoreFull
@@ -159,7 +159,7 @@ def plain_errors() -> Iterator[None]:
     """Turn what the driver raises into an error a person can act on, where there is one."""
     try:
         yield
-    except (DBAPIError, SqliteError) as error:
+    except (DBAPIError, SqliteError, PendingRollbackError) as error:
         plain = _plain(str(error.orig if isinstance(error, DBAPIError) else error))
         if plain is None:
             raise
@@ -198,7 +198,7 @@ _FAULTS: tuple[tuple[str, type[StoreError], str, str], ...] = (
         "Check the path in [store] url and its permissions.",
     ),
     (
-        "(?i:connection.*(failed|is closed|is lost)|server closed|terminating connection|database system is)",
+        "(?i:connection.*(failed|is closed|is lost)|reconnect until|server closed|terminating conn|database system is)",
         StoreError,
         "The store cannot be reached: %s",
         "Is PostgreSQL running? See [store] url.",
