@@ -33,9 +33,6 @@ PACE: dict[str, object] = {
     "engine.daemon.working:RECOVER_SECONDS": 0.5,
     "engine.steps.sending:LOOKS_AT_DOUBTS": 0.5,
     "engine.steps.recording:PAUSE": _S / 2,
-    "engine.domain.breaker:FIRST_PAUSE": _S / 4,
-    "engine.domain.breaker:LONGEST_PAUSE": 2 * _S,
-    "engine.domain.breaker:PROBE_PATIENCE": 3 * _S,
 }
 """`module:constant` and its value here."""
 
