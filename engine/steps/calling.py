@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Lock
 from types import TracebackType
 
 import structlog
@@ -41,6 +41,8 @@ class Flight:
         self._pool = ThreadPoolExecutor(provider.senders, "sender")
         self._ended: SimpleQueue[Landed | BaseException] = SimpleQueue()
         self._turns = Event()  # never set: senders wait on it for their turn
+        self._line = Lock()
+        self._line_free = float("-inf")
         self.under_way = 0
 
     def __enter__(self) -> Flight:
@@ -79,12 +81,21 @@ class Flight:
     def _call(self, outgoing: Outgoing, at: float) -> None:
         try:
             turn = at + outgoing.wait
-            if (early := turn - stopwatch()) > 0:
+            if (early := self._begins(turn, outgoing.lasts) - stopwatch()) > 0:
                 self._turns.wait(early)
             too_late = stopwatch() - turn > LONGEST_GAP
             self._ended.put(Landed(outgoing, None if too_late else self._made(outgoing)))
         except BaseException as error:  # noqa: BLE001  (raised again where the results are read)
             self._ended.put(error)
+
+    def _begins(self, turn: float, lasts: float) -> float:
+        """Return when a call may begin: at its turn, or later where calls before it were late: none are bunched."""
+        if not lasts:
+            return turn
+        with self._line:
+            begins = max(turn, stopwatch(), self._line_free)
+            self._line_free = begins + lasts
+        return begins
 
     def _made(self, outgoing: Outgoing) -> Sequence[Result]:
         emails = tuple(mail.email for mail in outgoing.mails)

@@ -50,13 +50,14 @@ class Released:
 class Outgoing:
     """One call whose intent is on the disk; `repeated` says that it may have been made before.
 
-    `wait` is how many seconds after its release its turn comes.
+    `wait` is how many seconds after its release its turn comes, `lasts` how many until the next call's.
     """
 
     key: str
     mails: tuple[Released, ...]
     repeated: bool = False
     wait: float = 0.0
+    lasts: float = 0.0
 
 
 def settle(

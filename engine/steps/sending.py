@@ -147,7 +147,7 @@ def _again(session: Session, run: Run, now: datetime) -> list[Outgoing]:
         if not turns:
             break
         if call := resolving.repeat(session, run.app, run.repeats.popleft(), now=now, owner=run.owner):
-            outgoing.append(replace(call, wait=first))
+            outgoing.append(replace(call, wait=first, lasts=_lasts(run, len(call.mails))))
     return outgoing
 
 
@@ -164,8 +164,10 @@ def _released(session: Session, run: Run, now: datetime, calls: int) -> list[Out
     if len(went) < len(letters):
         _rest(session, run, now, letters)
     begun = list(accumulate((len(call.mails) for call in outgoing), initial=0))[: len(outgoing)]
-    apart = _pace(run).interval.total_seconds()
-    return [replace(call, wait=first + apart * before) for call, before in zip(outgoing, begun, strict=True)]
+    return [
+        replace(call, wait=first + _lasts(run, before), lasts=_lasts(run, len(call.mails)))
+        for call, before in zip(outgoing, begun, strict=True)
+    ]
 
 
 def _turns(session: Session, run: Run, wanted: int, now: datetime) -> tuple[int, float]:
@@ -174,6 +176,11 @@ def _turns(session: Session, run: Run, wanted: int, now: datetime) -> tuple[int,
         return wanted, 0.0
     turns, first = budgets.take_turns(session, run.app.provider.name, _pace(run), wanted, now)
     return turns, max(0.0, first.total_seconds())
+
+
+def _lasts(run: Run, mails: int) -> float:
+    """Return for how many seconds so many mails keep the line at the configured rate."""
+    return 0.0 if run.app.provider.rehearsal else _pace(run).interval.total_seconds() * mails
 
 
 def _pace(run: Run) -> Pace:
