@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine.store import schema
 from engine.store.database import Database
@@ -109,6 +110,9 @@ url = "https://radhaus-sommer.example.com"
 privacy = "https://radhaus-sommer.example.com/datenschutz"
 """
 """Who the shop is, in every config."""
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # a busy machine is slow, and that is no fault of an example
 
 CONFIG = (
     SHOP

@@ -210,12 +210,14 @@ def test_a_result_that_cannot_be_written_stops_everything_and_is_doubt(
         patch.setattr(sending, "record", full)
         with pytest.raises(StoreFull):
             tick(app)
-    told = len(provider.given)
-    assert 0 < told <= 4
+    called = len(provider.given)
+    assert 0 < called <= 4
     send(app, later(1))
     send(app, later(2))
-    assert states(app) == {"unknown": told, "sent": 10 - told}
-    assert len({mail.message_id for mail in provider.given}) == len(provider.given) == 10
+    left = states(app)
+    assert called <= left["unknown"] <= 4  # a call may have been released and not begun
+    assert left["sent"] == 10 - left["unknown"] == len(provider.given) - called
+    assert len({mail.message_id for mail in provider.given}) == len(provider.given)
 
 
 def test_a_call_that_would_begin_too_late_is_not_made(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +321,7 @@ def test_every_transition_is_allowed_and_has_an_actor(make_app: MakeApp, brevo: 
     assert events
     assert all(event.actor for event in events)
     assert all(may_go(State(event.before), State(event.after)) for event in events if event.before)
-    accepted = {mail["key"] for mail in brevo.double.mails()}
+    accepted = {mail["mid"] for mail in brevo.double.mails()}
     told = {
         state: {row.message_id for row in rows(app) if row.state.value == state}
         for state in ("sent", "unknown", "in_doubt")
