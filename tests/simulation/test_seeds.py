@@ -10,7 +10,7 @@ from tests.simulation import seeded
 from tests.simulation.story import tell
 
 PARTS = 4
-SEEDS = 12
+SEEDS = 6
 """In the suite 4 × 12; ten thousand in the long form."""
 
 
