@@ -269,7 +269,7 @@ class StoreMachine(RuleBasedStateMachine):
         rows = self._rows()
         sent = {row.message_id for row in rows if row.state is State.SENT}
         assert sent - set(booked) == set()
-        if self.setting.doubt != "resend" or self.setting.style != "neither":
+        if self.setting.doubt != "resend":  # there a mail in doubt goes back to the queue once no key can tell
             denied = {
                 row.message_id: row.state for row in rows if row.message_id in booked and row.state not in MAY_STAND
             }
