@@ -61,8 +61,10 @@ class Adoption:
 
 
 def begin(app: Premises, now: datetime, *, joins: bool = False) -> Guard:
-    """Do what every start of a sender does first: put every recorded "no" back, then look which store this is."""
-    suppressing.replay(app.database, suppressing.ledger_of(app).log)
+    """Do what every start of a sender does first: let store and log know every "no", then look which store this is."""
+    log = suppressing.ledger_of(app).log
+    suppressing.replay(app.database, log)
+    suppressing.complete(app.database, log)
     return look(app, now, joins=joins)
 
 

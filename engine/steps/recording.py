@@ -22,6 +22,7 @@ from engine.steps.shop import Shop
 from engine.store import attempts, budgets, delivery_events, messages
 from engine.store.budgets import Stop
 from engine.store.messages import MessageRow, Move
+from engine.store.suppressions import NewSuppression
 
 PAUSE = timedelta(minutes=5)
 CREDENTIALS_PAUSE = timedelta(hours=1)
@@ -30,8 +31,16 @@ NOTHING_LEFT = (State.RETRYING.value, State.FAILED.value)
 """What becomes of a mail that provably did not leave."""
 
 
-def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: datetime, owner: str) -> Counter[str]:
-    """Write down what came of these calls; return how many messages came to each state."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many messages came to each state, and the bounces that are to be logged once this is committed."""
+
+    counts: Counter[str]
+    bounced: list[NewSuppression]
+
+
+def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: datetime, owner: str) -> Recorded:
+    """Write down what came of these calls."""
     called = [one for one in landed if one.results is not None]
     results = _proved(
         session,
@@ -49,9 +58,10 @@ def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: dateti
     counts = Counter(ways[row][-1].after.value for row in moved)
     carried = [move for told in results if told.mail.row.id in moved for move in _carried(told, ways, now)]
     messages.transition(session, carried, now=now, actor=owner)
+    bounced: list[NewSuppression] = []
     for told in results:
         if told.mail.row.id in moved:
-            _follow(session, app, told.mail, told.result, now)
+            bounced += _follow(session, app, told.mail, told.result, now)
         else:
             _keep_evidence(session, told.mail.row, told.result, now, owner)
             counts["late"] += 1
@@ -60,7 +70,7 @@ def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: dateti
     for one in landed:
         if one.results is None:
             counts.update(_take_back(session, one.outgoing, now, owner))
-    return counts
+    return Recorded(counts, bounced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +151,14 @@ def _not_sent(row: MessageRow, result: NotSent, detail: str, now: datetime) -> l
     return [back, Move(row._replace(state=State.RETRYING), State.FAILED, Reason.TOO_MANY_ATTEMPTS, detail)]
 
 
-def _follow(session: Session, app: Shop, mail: Released, result: Result, now: datetime) -> None:
+def _follow(session: Session, app: Shop, mail: Released, result: Result, now: datetime) -> list[NewSuppression]:
     """Do what a result means beyond its message: stop the provider, or write to a dead address no more."""
     if isinstance(result, NotSent) and result.account:
         budgets.stop(session, app.provider.name, stop_for(result, now))
     if isinstance(result, Refused) and result.hard_bounce and not app.rehearsal:
-        ledger = suppressing.ledger_of(app)
-        suppressing.block(session, ledger, [mail.email.to], Reason.HARD_BOUNCE, f"provider: {result.detail}"[:200], now)
+        because = f"provider: {result.detail}"[:200]
+        return suppressing.note(session, app.keyring, [mail.email.to], Reason.HARD_BOUNCE, because, now)
+    return []
 
 
 def stop_for(result: NotSent, now: datetime) -> Stop:

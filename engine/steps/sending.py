@@ -21,6 +21,7 @@ from engine.steps.claiming import GROUP, Run, Stopping
 from engine.steps.recording import NOTHING_LEFT, record
 from engine.steps.releasing import Letter, Outgoing, give_back, release
 from engine.steps.shop import Shop
+from engine.steps.suppressing import ledger_of
 from engine.store import budgets, messages, ownership
 from engine.store.budgets import Pace, Stop
 
@@ -229,9 +230,11 @@ def _record(run: Run, landed: Sequence[Landed]) -> None:
 def _written_down(run: Run, landed: Sequence[Landed]) -> Counter[str]:
     now = run.clock()
     with run.app.database.write() as session:
-        counts = record(session, run.app, landed, now=now, owner=run.owner)
+        written = record(session, run.app, landed, now=now, owner=run.owner)
+        counts = written.counts
         if run.was_stopped and counts[State.SENT.value]:
             budgets.lift_stop(session, run.app.provider.name)
+    ledger_of(run.app).log.append(written.bounced)
     run.was_stopped = run.was_stopped and not counts[State.SENT.value]
     run.unused += sum(counts[state] for state in NOTHING_LEFT)
     return counts

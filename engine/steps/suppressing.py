@@ -1,7 +1,8 @@
 """Whom we must not write to: bounces, complaints, the owner's word, and what a restored backup has forgotten.
 
 The log comes first: if the machine dies between the line in suppressions.log and the commit, the next start finds the
-"no" there and puts it into the store.
+"no" there and puts it into the store. Only a bounce that a call itself told waits for the commit of that call's
+results: a bounce in the store of which no result is known would stand against the repeat that ends the call's doubt.
 """
 
 from __future__ import annotations
@@ -61,8 +62,26 @@ def replay(database: Database, log: SuppressionLog) -> int:
         return len(suppressions.add(session, missing))
 
 
+def complete(database: Database, log: SuppressionLog) -> int:
+    """Put into the log what the store holds and it lacks: the process died before the line; return how many."""
+    told = {one.key for one in log.read()}
+    with database.read() as session:
+        missing = [one for one in suppressions.kept(session) if one.key not in told]
+    log.append(missing)
+    return len(missing)
+
+
 def block(session: Session, ledger: Ledger, emails: Iterable[str], reason: Reason, because: str, now: datetime) -> int:
     """Suppress addresses within the caller's transaction (a bounce, a complaint, an imported list); return the new."""
+    fresh = note(session, ledger.keyring, emails, reason, because, now)
+    ledger.log.append(fresh)
+    return len(fresh)
+
+
+def note(
+    session: Session, keyring: Keyring, emails: Iterable[str], reason: Reason, because: str, now: datetime
+) -> list[NewSuppression]:
+    """Suppress addresses in the store alone and return the new, for the caller to log once that is committed."""
     wanted = {exact(email): email for email in emails}
     mailboxes = people.mailboxes_like(session, wanted.values())
     addresses.lock(session, mailboxes)
@@ -70,11 +89,11 @@ def block(session: Session, ledger: Ledger, emails: Iterable[str], reason: Reaso
     known = addresses.find(session, list(wanted))
     scope = EVERYTHING if reason in _FOR_ALL_MAIL else ADVERTISING
     new = [
-        NewSuppression(suppressions.address_hashes(ledger.keyring, email), scope, reason, at, because, known.get(form))
+        NewSuppression(suppressions.address_hashes(keyring, email), scope, reason, at, because, known.get(form))
         for form, email in wanted.items()
     ]
     standing = suppressions.blocks(session, {one.hashes.exact for one in new})
-    return keep(session, ledger, [one for one in new if not _stands(one, standing.get(one.hashes.exact, ()))])
+    return suppressions.add(session, [one for one in new if not _stands(one, standing.get(one.hashes.exact, ()))])
 
 
 def _stands(one: NewSuppression, blocks: Iterable[Block]) -> bool:

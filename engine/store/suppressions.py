@@ -7,7 +7,7 @@ shop ever had. A person without an address can say "no" too: then it is kept und
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,11 @@ class NewSuppression:
     at: datetime
     source: str = ""
     address_id: int | None = None
+
+    @property
+    def key(self) -> tuple[str, Reason, str, datetime]:
+        """Return what makes a "no" single, in the store as in the log."""
+        return self.hashes.exact, self.reason, self.scope, self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +117,19 @@ def add(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]
 
 def unknown(session: Session, new: Sequence[NewSuppression]) -> list[NewSuppression]:
     """Return those not kept yet. Only for the log's sake: what makes a "no" single is the table's constraint."""
-    wanted = {(one.hashes.exact, one.reason, one.scope, one.at): one for one in new}
+    wanted = {one.key: one for one in new}
     for part in chunks(sorted({one.hashes.exact for one in new})):
         query = sa.select(_TABLE.c.exact_hash, _TABLE.c.reason, _TABLE.c.scope, _TABLE.c.at)
         for found in session.connection().execute(query.where(_TABLE.c.exact_hash.in_(part))):
             wanted.pop((found.exact_hash, found.reason, found.scope, found.at), None)
     return list(wanted.values())
+
+
+def kept(session: Session) -> Iterator[NewSuppression]:
+    """Yield every "no" the store holds, those that were lifted since as well."""
+    columns = (_TABLE.c.exact_hash, _TABLE.c.canonical_hash, _TABLE.c.scope, _TABLE.c.reason, _TABLE.c.at)
+    for exact, canonical, *rest in session.connection().execute(sa.select(*columns).order_by(_TABLE.c.id)):
+        yield NewSuppression(Hashes(exact, canonical), *rest)
 
 
 def blocks(session: Session, marks: Collection[str]) -> dict[str, list[Block]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlmodel import Session
 
-from engine.domain.words import Accepted, Reason, Result, State
+from engine.domain.words import Accepted, Reason, Refused, Result, State
 from engine.errors import AlreadyRunning
-from engine.steps import recording, recovering
+from engine.steps import recording, recovering, suppressing
 from engine.steps.calling import Landed
 from engine.steps.releasing import Outgoing, Released
 from engine.store import attempts, calls, messages, ownership
@@ -20,11 +21,15 @@ from engine.store.database import Database
 from engine.store.messages import MessageRow
 from tests.conftest import MakeApp
 from tests.people import NOW, add_customer
-from tests.providers.conftest import MAIL
-from tests.steps.sending_shop import ATTEMPTS, EVENTS, rows
+from tests.providers.conftest import MAIL, Served
+from tests.steps.sending_shop import ATTEMPTS, EVENTS, real_config, rows
 from tests.store.rows import add_messages, row_of
 
 DEAD = "elsewhere:17:abc"
+
+
+class Died(Exception):
+    """What stands for a process that ends in the middle."""
 
 
 class Store:
@@ -111,10 +116,28 @@ def test_a_late_yes_proves_a_doubt(make_app: MakeApp) -> None:
         begin(session, released)
     recovering.recover(app, NOW)
     with app.database.write() as session:
-        counts = recording.record(session, app, told(released, Accepted("4711")), now=NOW, owner="late")
+        counts = recording.record(session, app, told(released, Accepted("4711")), now=NOW, owner="late").counts
     (row,) = rows(app)
     assert counts == {"late": 1}
     assert (row.state, row.provider_id) == (State.SENT, "4711")
+
+
+def test_a_bounce_is_not_logged_before_the_result_that_told_it(make_app: MakeApp, brevo: Served) -> None:
+    """A logged bounce without its result would stand against the repeat that ends the doubt about the whole call."""
+    app = make_app(config=real_config(brevo))
+    with app.database.write() as session:
+        (number,) = add_messages(session, 1, state=State.SENDING, owner="me", fence=1, attempts=1)
+        released = row_of(session, number)
+        begin(session, released)
+    log, bounce = suppressing.ledger_of(app).log, Refused("550", hard_bounce=True)
+    with suppress(Died), app.database.write() as session:
+        written = recording.record(session, app, told(released, bounce), now=NOW, owner="me")
+        assert [entry.reason for entry in written.bounced] == [Reason.HARD_BOUNCE]
+        raise Died
+    assert list(log.read()) == []
+    with app.database.write() as session:
+        recording.record(session, app, told(released, bounce), now=NOW, owner="me")
+    assert suppressing.complete(app.database, log) == 1  # it died again, before the line: the next start writes it
 
 
 def test_a_late_result_with_an_old_fence_is_evidence_only(make_app: MakeApp) -> None:

@@ -255,6 +255,19 @@ def test_a_restored_backup_revives_nobody(tmp_path: Path, sqlite_database: Datab
     restored.database.close()
 
 
+def test_a_log_that_lacks_a_no_is_completed_from_the_store(shop: Premises) -> None:
+    anna = add_anna(shop)
+    subscribing.object_from_any_channel(shop, "1", "called", NOW)
+    suppressing.suppress(shop, "ben@example.com", "prank", NOW)
+    suppressing.unsuppress(shop, "ben@example.com", NOW)
+    before = {entry.key for entry in log_of(shop).read()}
+    log_of(shop).path.unlink()
+    assert suppressing.complete(shop.database, log_of(shop)) == len(before) == 3
+    assert {entry.key for entry in log_of(shop).read()} == before
+    assert suppressing.complete(shop.database, log_of(shop)) == 0
+    assert verdict(shop, anna) is Reason.OBJECTION
+
+
 def test_a_line_torn_by_a_power_cut_harms_no_other(shop: Premises) -> None:
     add_anna(shop)
     subscribing.object_from_any_channel(shop, "1", "called", NOW)
