@@ -34,6 +34,7 @@ def move(ctx: typer.Context, target: _Target, as_json: _Json = False) -> None:
             raise UsageError("The store lies there already.", "Name another database: it must be empty.")
         with ownership.nobody_sends(source), ownership.nobody_sends(new), progress_bar(moving.count(source)) as bar:
             rows = moving.move(source, new, bar)
+            moving.retire(source)
         _answer(config, source, new, rows, as_json=as_json)
     finally:
         source.close()
@@ -62,7 +63,7 @@ def _answer(config: Config, source: Database, new: Database, rows: dict[str, int
     full = sum(count > 0 for count in rows.values())
     text = "Moved: %(rows)s rows in %(tables)s tables, each compared with its original."
     say(_(text, rows=sum(rows.values()), tables=full))
-    say(_("The old store is as it was: %(store)s. Keep it, and start nothing from it again.", store=before))
+    say(_("The old store keeps its rows and sends nothing any more: %(store)s.", store=before))
     say(_("Now write this into %(file)s, then start the daemon:", file=config.file))
     say(f'\n[store]\nurl = "{after}"\n')
     here, there = _folder(config, source), _folder(config, new)

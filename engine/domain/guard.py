@@ -20,6 +20,9 @@ VOUCHED_FOR = timedelta(minutes=5)
 FROM_BACKUP = "backup"
 """The place that stands in a copy made by `db backup`: whoever opens it knows what it is."""
 
+MOVED_AWAY = "moved away"
+"""The place that stands in a store once `db move` has taken everything in it elsewhere."""
+
 
 class Suspicion(StrEnum):
     """Why a store may not send before its owner has said which one it is."""

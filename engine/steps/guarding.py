@@ -88,7 +88,8 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
         if standing is None:
             return Guard(None, app.config.rehearsal)
         found = guard.suspect(standing.memory, seen, here, joins=joins and not app.database.sqlite, now=now)
-        if found not in {None, Suspicion.COPY} and not lost.has_mailed(session):
+        certain = found is Suspicion.COPY or standing.place == guard.MOVED_AWAY
+        if found is not None and not certain and not lost.has_mailed(session):
             found = None
     last = standing.last_tick_at
     fresh = last is not None and now - last <= NOTED_EVERY

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
-from engine.domain.guard import FROM_BACKUP
+from engine.domain.guard import FROM_BACKUP, MOVED_AWAY
 from engine.errors import StoreError, UsageError
-from engine.store import message_tables, schema, tables
+from engine.store import installation, message_tables, schema, tables
 from engine.store.database import Database
 from engine.store.message_tables import Message
 from engine.store.tables import Installation
@@ -72,6 +72,12 @@ def move(source: Database, target: Database, progress: Progress = lambda _rows: 
     return {name: made.rows for name, made in sums.items()}
 
 
+def retire(source: Database) -> None:
+    """Mark a store whose rows were moved: it sends nothing before its owner says that it is the one."""
+    with source.write() as session:
+        installation.note_place(session, MOVED_AWAY)
+
+
 def _require_empty(new: Session) -> None:
     for table in SQLModel.metadata.sorted_tables:
         if _size(new, table):
@@ -121,8 +127,8 @@ def _parts(session: Session, table: sa.Table) -> Iterator[Sequence[Row]]:
 
 
 def _moved(table: sa.Table, row: Row) -> dict[str, Any]:
-    """Return a row as it stands in the target: that lies elsewhere, on purpose. A backup stays one."""
-    if table is _INSTALLATION and row["place"] != FROM_BACKUP:
+    """Return a row as it stands in the target, which lies elsewhere on purpose; what was moved away stays so."""
+    if table is _INSTALLATION and row["place"] not in {FROM_BACKUP, MOVED_AWAY}:
         return {**row, "place": ""}
     return dict(row)
 

@@ -43,6 +43,19 @@ def test_a_moved_store_knows_what_was_sent_and_goes_on(home: Path, postgres_data
     }
 
 
+def test_what_was_moved_away_sends_nothing_before_its_owner_says_so(home: Path) -> None:
+    document(home, "tick", "--at", AT)
+    (home / "elsewhere").mkdir()
+    document(home, "db", "move", "sqlite:///elsewhere/new.db")
+    config = home / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('use = "outbox"', 'use = "smtp"\nbase_url = "smtp://127.0.0.1:9"'), encoding="utf-8")
+    refused = typed(home, "tick")
+    assert "db adopt" in refused.stderr + refused.stdout
+    assert typed(home, "db", "adopt", "moved").exit_code == 0
+    assert "db adopt" not in typed(home, "tick").stderr
+
+
 def test_it_says_what_to_do_next_in_the_shops_language(home: Path) -> None:
     (home / "elsewhere").mkdir()
     result = typed(home, "db", "move", "sqlite:///elsewhere/new.db")
