@@ -50,7 +50,7 @@ class Line:
         self._longest_call = longest_call
         waits = {"connect": min(5.0, longest_call), "pool": 5.0, "read": longest_call, "write": longest_call}
         self._extensions = {"timeout": waits}
-        self._tls: ssl.SSLContext | None = None
+        self._tls = _trust(base_url)  # here, and not at the first call: that would be late for its turn
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._clients: list[httpx.HTTPTransport] = []
@@ -112,11 +112,17 @@ class Line:
         client: httpx.HTTPTransport | None = getattr(self._mine, "client", None)
         if client is None:
             with self._lock:
-                self._tls = self._tls or httpx.create_ssl_context(trust_env=False)
                 client = httpx.HTTPTransport(verify=self._tls, trust_env=False, limits=_LIMITS, retries=0)
                 self._mine.client = client
                 self._clients.append(client)
         return client
+
+
+def _trust(base_url: str) -> ssl.SSLContext:
+    """Return what every client of a line trusts: the public authorities, or nobody where TLS is not spoken."""
+    if base_url.startswith("https:"):
+        return httpx.create_ssl_context(trust_env=False)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _Call:

@@ -24,6 +24,7 @@ from engine.store.calls import CallRow
 from engine.store.messages import MessageRow, Move
 
 GROUP = 100
+GROUPS_A_SECOND = 5
 _EXPIRED_AT_ONCE = 500
 
 log = structlog.get_logger(__name__)
@@ -76,9 +77,10 @@ class Run:
 
     @property
     def group(self) -> int:
-        """Return how many messages to claim at once: never more than leave within ten seconds."""
-        wanted = max(GROUP, self.batch)
-        return wanted if self.app.provider.rehearsal else max(1, min(wanted, 10 * self._a_second))
+        """Return how many messages to claim at once: few enough to be ready before the line runs dry."""
+        if self.app.provider.rehearsal:
+            return max(GROUP, self.batch)
+        return max(self.batch, min(GROUP, self._a_second // GROUPS_A_SECOND))
 
     @property
     def _a_second(self) -> int:

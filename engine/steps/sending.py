@@ -166,7 +166,7 @@ def _released(session: Session, run: Run, now: datetime, calls: int) -> list[Out
         _rest(session, run, now, letters)
     begun = list(accumulate((len(call.mails) for call in outgoing), initial=0))[: len(outgoing)]
     return [
-        replace(call, wait=first + _lasts(run, before), lasts=_lasts(run, len(call.mails)))
+        replace(call, wait=first + _turn(run) * before, lasts=_lasts(run, len(call.mails)))
         for call, before in zip(outgoing, begun, strict=True)
     ]
 
@@ -182,6 +182,11 @@ def _turns(session: Session, run: Run, wanted: int, now: datetime) -> tuple[int,
 def _lasts(run: Run, mails: int) -> float:
     """Return for how many seconds so many mails keep the line at the configured rate."""
     return 0.0 if run.app.provider.rehearsal else _pace(run).interval.total_seconds() * mails
+
+
+def _turn(run: Run) -> float:
+    """Return how many seconds lie between two turns."""
+    return 0.0 if run.app.provider.rehearsal else _pace(run).turn.total_seconds()
 
 
 def _pace(run: Run) -> Pace:

@@ -14,6 +14,8 @@ from engine.store.upsert import insert_new, put
 
 _TABLE: sa.Table = Budget.__table__  # type: ignore[attr-defined]
 _PACE = "pace"
+_BELOW = 1.008
+"""Mails leave a little slower than the rate allows: no machine wakes its threads to the instant."""
 _LONGEST_LINE = timedelta(hours=1)
 """A line longer than this was written by a clock that has been set back since."""
 _STOPS: sa.Table = ProviderStop.__table__  # type: ignore[attr-defined]
@@ -29,15 +31,23 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How far apart mails leave, and how far ahead of its turn one may be released."""
+    """How far apart mails leave, and how far ahead of its turn one may be released.
+
+    Turns in the store lie a little further apart than the line of one process needs: it can catch up with them.
+    """
 
     interval: timedelta
     ahead: timedelta
 
+    @property
+    def turn(self) -> timedelta:
+        """Return how far apart turns are given out."""
+        return self.interval * _BELOW
+
     @classmethod
     def per_minute(cls, mails: int, ahead: timedelta) -> Pace:
-        """Return the pace of so many mails a minute."""
-        return cls(timedelta(minutes=1) / mails, ahead)
+        """Return the pace that keeps within so many mails a minute."""
+        return cls(timedelta(minutes=1) / mails * _BELOW, ahead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +89,16 @@ def free_at(session: Session, provider: str) -> datetime | None:
 def take_turns(session: Session, provider: str, pace: Pace, wanted: int, now: datetime) -> tuple[int, timedelta]:
     """Take turns in the line of mails that leave one after the other; return how many, and how soon the first.
 
-    Turns lie `pace.interval` apart, whoever takes them; only those within `pace.ahead` from now are given out.
+    Turns lie `pace.turn` apart, whoever takes them; only those within `pace.ahead` from now are given out.
     """
     insert_new(session, _TABLE, [{"provider": provider, "window": _PACE}], conflict=["provider", "window"])
     mine = sa.and_(_TABLE.c.provider == provider, _TABLE.c.window == _PACE)
     locked = sa.select(_TABLE.c.free_at).where(mine).with_for_update()
     free: datetime | None = session.connection().execute(locked).scalar_one()
     first = max(now, free) if free is not None and free - now < _LONGEST_LINE else now
-    granted = (
-        min(wanted, max(0, int((now + pace.ahead - first) / pace.interval) + 1)) if first <= now + pace.ahead else 0
-    )
+    granted = min(wanted, max(0, int((now + pace.ahead - first) / pace.turn) + 1)) if first <= now + pace.ahead else 0
     if granted:
-        after = first + pace.interval * granted
+        after = first + pace.turn * granted
         session.connection().execute(sa.update(_TABLE).where(mine).values(free_at=after))
     return granted, first - now
 
