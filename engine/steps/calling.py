@@ -25,6 +25,9 @@ LONGEST_GAP = 1.0
 MADE_UP = 0.5
 """The part of one mail's time by which a call may begin early after one that was late."""
 
+TOGETHER = 4
+"""The part of the senders that are given their calls in one release, where there are that many."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -60,6 +63,11 @@ class Flight:
     def free(self) -> int:
         """Return how many more calls may begin now."""
         return self._provider.senders - self.under_way
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Say whether enough senders are free to be given calls together: each release costs a look and a commit."""
+        return self.free >= max(1, self._provider.senders // TOGETHER)
 
     def launch(self, calls: Sequence[Outgoing], at: float) -> None:
         """Begin these calls; `at` is when their release was committed, on the stopwatch."""

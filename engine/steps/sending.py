@@ -120,7 +120,7 @@ def _look_at_doubts(run: Run) -> None:
 
 def _launch(run: Run) -> bool:
     """Release as many calls as there are free senders and turns, and let them go; say whether any went."""
-    if not run.flight.free or not (run.repeats or _is_ready(run)):
+    if not run.flight.is_worth_it or not (run.repeats or _is_ready(run)):
         return False
     with run.app.database.write() as session:
         now = run.clock()  # read once the writer's place is ours: what was written before is not in our future
