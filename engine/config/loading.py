@@ -22,9 +22,6 @@ from engine.toml.source import TomlSource, shown_path
 __all__ = ["Config", "examine_config", "find_config", "load_config"]
 
 RESERVED: dict[tuple[str, ...], str] = {
-    ("legal",): "[legal]",
-    ("notice",): "[notice]",
-    ("privacy",): "[privacy]",
     **{("rules", key): f"rules.{key}" for key in ("priority", "when_crowded")},
 }
 """Keys that are spoken for, and answered with "not in this version"."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 from pydantic_core import PydanticCustomError
 
 from engine.config.providers import PROVIDERS, USUAL_BATCH
+from engine.domain.grammar import Span
 from engine.domain.permission import KINDS
 from engine.fields import FROZEN, CapField, SpanField, Tags, Texts, WaitField, WindowField
 
@@ -142,6 +143,10 @@ class ProviderSection(Section):
     stream: Line = ""
     settle: WaitField | None = None
     dpa_signed_at: date | None = None
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
+    transfer: Line = ""
+    webhook_secret_file: str = ""
+    webhook_secret: SecretStr | None = None
     api_key_file: str = ""
     api_key: SecretStr | None = None
 
@@ -176,6 +181,7 @@ class Web(Section):
 
     public_url: WebAddress = ""
     listen: Door = "127.0.0.1:8025"
+    trusted_proxies: Texts = ("127.0.0.1", "::1")
     review_listen: Door = ""
 
 
@@ -195,6 +201,53 @@ class Wording(Section):
     file: Annotated[str, Field(min_length=1)]
     kinds: Annotated[Texts, AfterValidator(_kinds)]
     product_scope: str = ""
+    title: Line = ""
+    language: Literal["de", "en"] = "de"
+    special_categories: Texts = ()
+
+
+class Notice(Section):
+    """The § 7(3) hint at the e-mail field: its text, since when it is shown, and what proves it.
+
+    `proof` is a scan or photo of it in use, `declared_by` who says so by name; `contact` is where an objection goes.
+    """
+
+    file: Annotated[str, Field(min_length=1)]
+    contact: Annotated[Line, Field(min_length=1)]
+    shown_from: date | None = None
+    shown_until: date | None = None
+    proof: str = ""
+    declared_by: Line = ""
+
+
+class Legal(Section):
+    """How strictly the law is read; the defaults are the strict ones.
+
+    `similarity` names, for each group, the categories the owner holds to be similar goods (§ 7(3) Nr. 2 UWG).
+    """
+
+    jurisdiction: Literal["DE", "AT"] = "DE"
+    strict_sale: bool = True
+    single_assortment: bool = False
+    unsubscribe_scope: Literal["all_advertising", "kind"] = "all_advertising"
+    stale_consent: SpanField = Span.parse("24 months")
+    stale_customer: SpanField = Span.parse("24 months")
+    special_categories: Tags = ()
+    similarity: dict[str, Tags] = Field(default_factory=dict)
+
+
+class Privacy(Section):
+    """How long what is kept, and what the record of processing says (Art. 30 GDPR)."""
+
+    confirm_within: SpanField = Span.parse("7 days")
+    requests: SpanField = Span.parse("14 days")
+    bodies: SpanField = Span.parse("30 days")
+    refusals: SpanField = Span.parse("90 days")
+    evidence_years: Annotated[int, Field(ge=1, le=30)] = 3
+    network: Literal["full", "truncated", "none"] = "full"
+    backups: SpanField = Span.parse("35 days")
+    officer: Line = ""
+    authority: Line = ""
 
 
 class Source(Section):
@@ -211,6 +264,7 @@ class Source(Section):
     sheet: str | None = None
     complete: bool = False
     tidy_names: bool | None = None
+    notice: str = ""
 
 
 class Owner(Section):
@@ -227,8 +281,11 @@ class Config(Section):
     provider: ProviderSection = ProviderSection()
     web: Web = Web()
     rules: Rules = Rules()
+    legal: Legal = Legal()
     wording: dict[Name, Wording] = Field(default_factory=dict)
+    notice: dict[Name, Notice] = Field(default_factory=dict)
     source: dict[Name, Source] = Field(default_factory=dict)
+    privacy: Privacy = Privacy()
     owner: Owner = Owner()
     _file: Path = PrivateAttr(default=Path("config.toml"))
 

@@ -281,12 +281,12 @@ def _what_is_missing(kind: str, events: list[ConsentFact], policy: Policy) -> Re
     named = [event for event in given if kind in event.kinds or not event.kinds]
     if not named:
         kinds = sorted(frozenset[str]().union(*(event.kinds for event in given)))
-        return Refused(Reason.KIND_NOT_CONSENTED, f"consent names {', '.join(kinds)}")
+        return Refused(Reason.CONSENT_NOT_FOR_KIND, f"consent names {', '.join(kinds)}")
     newest = max(named, key=lambda event: (event.at, event.id))
     if newest.state == ConsentState.REQUESTED:
         return Refused(Reason.NOT_CONFIRMED, f"requested at {_time(newest.at)}, never confirmed")
     if newest.state == ConsentState.CONFIRMED and newest.proven and newest.wording in policy.wordings:
-        return Refused(Reason.KIND_NOT_CONSENTED, f"wording {newest.wording} does not name {kind}")
+        return Refused(Reason.CONSENT_NOT_FOR_KIND, f"wording {newest.wording} does not name {kind}")
     return Refused(Reason.UNPROVEN, f"consent event {newest.id} carries no proof")
 
 

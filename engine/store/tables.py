@@ -40,6 +40,7 @@ class Installation(SQLModel, table=True):
     adopted: str = ""
     lost_until: datetime | None = None
     unchecked_from: datetime | None = None
+    pages_seen_at: datetime | None = None
 
 
 class Address(SQLModel, table=True):
@@ -50,6 +51,7 @@ class Address(SQLModel, table=True):
     canonical: str = Field(index=True)
     email: str
     created_at: datetime
+    paused_until: datetime | None = None
 
 
 class Customer(SQLModel, table=True):
@@ -86,6 +88,9 @@ class Customer(SQLModel, table=True):
     purchase_count: int = 0
     usual_days: int | None = None
     not_in_source: bool = False
+    restricted_at: datetime | None = None
+    parents_agreed_at: datetime | None = None
+    erased_at: datetime | None = None
     updated_at: datetime
 
 
@@ -104,6 +109,7 @@ class Purchase(SQLModel, table=True):
         sa.Index("ix_purchase_day", "local_on", **_where("status = 'concluded'")),
         sa.Index("ix_purchase_instant", "purchased_at", **_where("status = 'concluded'")),
         sa.Index("ix_purchase_customer", "customer_id", "local_on"),
+        sa.Index("ix_purchase_notice", "customer_id", **_where("notice <> ''")),
     )
     id: int | None = _key()
     purchase_id: str = Field(unique=True)
@@ -117,6 +123,7 @@ class Purchase(SQLModel, table=True):
     items: str = ""
     email_from_sale: bool | None = None
     notice: str = ""
+    notice_version: str = ""
     notice_shown_at: datetime | None = None
     updated_at: datetime
 

@@ -168,8 +168,8 @@ def test_other_transactional_kinds_have_no_cause_in_this_version(kind: str) -> N
         ([no("claimed", NOW - DAY)], Reason.UNPROVEN),
         ([yes(proven=False)], Reason.UNPROVEN),
         ([yes(wording="lost")], Reason.UNPROVEN),
-        ([yes(kinds=frozenset({"winback"}))], Reason.KIND_NOT_CONSENTED),
-        ([yes(kinds=frozenset())], Reason.KIND_NOT_CONSENTED),
+        ([yes(kinds=frozenset({"winback"}))], Reason.CONSENT_NOT_FOR_KIND),
+        ([yes(kinds=frozenset())], Reason.CONSENT_NOT_FOR_KIND),
         ([yes(at=NOW + DAY)], Reason.NO_CONSENT),
         ([yes(own=False)], Reason.NO_CONSENT),
         ([no("withdrawn", NOW - DAY)], Reason.WITHDRAWN),
@@ -184,7 +184,7 @@ def test_a_refusal_names_what_is_missing(events: list[ConsentFact], expected: Re
 
 
 def test_a_consent_counts_only_for_kinds_that_the_event_and_the_wording_both_name() -> None:
-    assert reason("winback", facts(yes(wording="narrow"))) is Reason.KIND_NOT_CONSENTED
+    assert reason("winback", facts(yes(wording="narrow"))) is Reason.CONSENT_NOT_FOR_KIND
     assert isinstance(permit("birthday", facts(yes(wording="narrow")), POLICY, NOW), Permitted)
 
 

@@ -358,7 +358,7 @@ def test_permission_is_asked_with_the_kinds_of_the_shops_wordings(shop: Premises
     with shop.database.read() as session:
         facts = permission_facts(session, shop.keyring, [(anna.id or 0, anna.address_id, None)])[0]
     assert isinstance(permit("birthday", facts, subscribing.policy_of(shop.config), NOW), Permitted)
-    assert verdict(shop, anna, "vip_offer") is Reason.KIND_NOT_CONSENTED
+    assert verdict(shop, anna, "vip_offer") is Reason.CONSENT_NOT_FOR_KIND
 
 
 def test_an_objection_waits_for_a_release_in_flight_and_then_holds(shop: Premises) -> None:

@@ -1,0 +1,1 @@
+"""DOOR: the pages the customers see, and the door the providers tell their news at."""
