@@ -82,11 +82,9 @@ def judge(
     verdict.must(promise.unknown or not verdict.unknown, f"{verdict.unknown} unknown, though this provider can tell")
     strangers = [who for who in booked if who not in said]
     verdict.must(not strangers, f"mailed though nobody asked: {_some(strangers)}")
-    denied = [
-        who
-        for who in everybody
-        if booked.get(who) and not said[who] & ({"sent", "unknown"} | (WAITING if promise.held else set()))
-    ]
+    # Sent again on purpose, a mail may be refused the second time: the log's last word is then about that call.
+    ends = {"sent", "unknown"} | (WAITING if promise.held else set()) | (ENDED_BY_PROVIDER if promise.twice else set())
+    denied = [who for who in everybody if booked.get(who) and not said[who] & ends]
     told = _some(f"{who} ({_words(said[who])})" for who in denied)
     verdict.must(not denied, f"accepted, and the log does not say so: {told}")
     return verdict
