@@ -11,7 +11,8 @@ import typer
 
 from engine.cli.opening import Translate
 from engine.cli.output import say
-from engine.cli.starter import TRADES, Answers
+from engine.cli.starter import Answers
+from engine.cli.trades import TRADES
 from engine.config.providers import PROVIDERS
 from engine.errors import UsageError
 
@@ -131,7 +132,7 @@ def _ask_permission(questions: Questions, _: Translate) -> None:
 
 
 def _ask_contracts(questions: Questions, trade: str, _: Translate) -> None:
-    has_any = "service_due" in TRADES[trade]
+    has_any = "service_due" in TRADES[trade].triggers
     if questions.yes("has_contracts", "8. " + _("Are there service contracts?"), default=has_any):
         questions.text("contract_column", "   " + _("In which column is the contract's number (Enter: none yet)?"))
 

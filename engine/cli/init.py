@@ -100,14 +100,12 @@ def _make(folder: Path, given: dict[str, object], *, interactive: bool, as_json:
 
 
 def _print_notice(email: str, _: Translate) -> None:
-    """Print the sentence that makes every new order count, ready for the order form (nothing is written to config)."""
+    """Print the sentence that makes every new order count, ready for the order form; config.toml has it too."""
+    from engine.cli.starter import hint
+
     say(_("Put this sentence beside the e-mail field on your order form; once it is printed, every new order counts:"))
-    notice = _(
-        "We also use your e-mail address to recommend our own similar goods or services and to ask how satisfied you "
-        "are. You may object at any time – here ☐ or later at %(email)s – at no cost beyond basic transmission rates.",
-        email=email or "…",
-    )
-    say(f"\n  „{notice}“\n")
+    say(f"\n  „{hint(email, _)}“\n")
+    say("  treuepost wording print auftragsschein\n")
 
 
 def _tell_the_truth(folder: Path, answers: Answers, _: Translate) -> None:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.cli import trades
 from engine.cli.opening import Translate
+from engine.cli.trades import ORDER_FORM, TRADES
 from engine.errors import StoreError, UsageError
-
-TRADES: dict[str, tuple[str, ...]] = {
-    "plumbing": ("birthday", "lapsed", "service_due", "purchase"),
-    "bikes": ("birthday", "lapsed", "service_due", "purchase"),
-    "bakery": ("birthday", "lapsed", "purchase"),
-    "fashion": ("birthday", "lapsed", "purchase"),
-    "practice": ("birthday", "lapsed"),
-    "other": ("birthday", "lapsed", "service_due", "purchase"),
-}
-"""Each trade and the triggers whose campaigns it begins with."""
 
 KINDS = ("newsletter", "birthday", "winback", "coupon", "thank_you", "feedback_request", "service_reminder")
 """The kinds a wording with one box for everything is written for; the owner narrows them."""
@@ -76,17 +69,45 @@ def lay_out(folder: Path, answers: Answers, _: Translate) -> list[Path]:
 
 def _files(folder: Path, answers: Answers, _: Translate) -> Iterator[Path]:
     yield _written(folder / "config.toml", config_text(answers, _))
-    if answers.wording:
-        yield _written(folder / "wordings" / "newsletter.txt", answers.wording.strip() + "\n")
+    yield from _texts(folder / "wordings", answers, _)
     yield _written(folder / ".gitignore", "treuepost.db*\nsecret.key\nsuppressions.log\nbackups/\noutbox/\n*.key\n")
     shutil.copytree(shipped("templates"), folder / "templates", ignore=shutil.ignore_patterns(".*", "*~"))
     yield folder / "templates"
     for file in sorted(shipped("campaigns").glob("*.toml")):
         trigger, text = trigger_of(file), file.read_text(encoding="utf-8")
-        if trigger in TRADES[answers.trade]:
-            yield _written(folder / "campaigns" / file.name, text)
+        if trigger in TRADES[answers.trade].triggers:
+            yield _written(folder / "campaigns" / file.name, _advertising(text, answers.trade, trigger))
         if trigger == "service_due" and answers.has_contracts:
             yield _written(folder / "campaigns" / f"{file.stem}-contract.toml", for_contracts(text))
+
+
+def _advertising(text: str, trade: str, trigger: str) -> str:
+    """Return a campaign's file with what it advertises, where the trade tells."""
+    categories = TRADES[trade].advertised(trigger)
+    if not categories:
+        return text
+    return re.sub(r"(?m)^# advertises = \[[^\]]*\]", f"advertises = {json.dumps(categories)}", text, count=1)
+
+
+def _texts(folder: Path, answers: Answers, _: Translate) -> Iterator[Path]:
+    """Write the texts to agree to and the hint for the order form; they name the shop and where to write to it."""
+    if answers.wording:
+        yield _written(folder / "newsletter.txt", answers.wording.strip() + "\n")
+    if not answers.email:
+        return
+    for text in trades.texts_for(answers.trade, own=bool(answers.wording)):
+        named = {"shop": answers.name, "scope": _(TRADES[answers.trade].scope), "email": answers.email}
+        yield _written(folder / f"{text.id}.txt", _(text.sentence, **named) + "\n")
+    yield _written(folder / f"{ORDER_FORM}.txt", hint(answers.email, _) + "\n")
+
+
+def hint(email: str, _: Translate) -> str:
+    """Return the sentence for the order form (§ 7(3) Nr. 4 UWG)."""
+    return _(
+        "We also use your e-mail address to recommend our own similar goods or services and to ask how satisfied you "
+        "are. You may object at any time – here ☐ or later at %(email)s – at no cost beyond basic transmission rates.",
+        email=email or "…",
+    )
 
 
 def trigger_of(file: Path) -> str:
@@ -122,7 +143,9 @@ def config_text(answers: Answers, _: Translate) -> str:
         '[store]\nurl = "sqlite:///treuepost.db"',
         _provider(answers, _),
         _rules(_),
+        trades.similarity(answers.trade, _),
         _wording(answers, _),
+        *_prepared(answers, _),
         _sources(answers),
         _owner(answers, _),
     ]
@@ -181,6 +204,12 @@ def _wording(answers: Answers, _: Translate) -> str:
     kinds = ", ".join(json.dumps(kind) for kind in KINDS)
     narrow = f"# {_('Leave only the kinds of mail this text really names: they decide what a consent is good for.')}"
     return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\n{narrow}\nkinds = [{kinds}]'
+
+
+def _prepared(answers: Answers, _: Translate) -> Iterator[str]:
+    if answers.email:
+        yield from trades.wordings(answers.trade, _, own=bool(answers.wording))
+        yield trades.notice(answers.email, _)
 
 
 def _sources(answers: Answers) -> str:

@@ -53,6 +53,22 @@ def test_nine_answers_make_a_config_this_version_reads(tmp_path: Path) -> None:
     assert "widersprechen" in shown
 
 
+def test_a_shop_begins_with_texts_to_agree_to_and_the_hint_for_its_order_form(tmp_path: Path) -> None:
+    shown = run("init", str(tmp_path / "laden"), answers=[*ANSWERS[:13], "n", "n", *ANSWERS[16:]])
+    home = tmp_path / "laden"
+    config = load_config(home / "config.toml", {})
+    assert "heizung.wartung" in config.legal.similarity["heizung"]
+    kinds = {kind for wording in config.wording.values() for kind in wording.kinds}
+    assert {"birthday", "service_reminder", "winback", "thank_you"} <= kinds
+    for register in (*config.wording.values(), *config.notice.values()):
+        text = (home / register.file).read_text(encoding="utf-8")
+        assert "post@meier-heizung.example" in text
+    notice = config.notice["auftragsschein"]
+    assert notice.shown_from is None  # what was never printed makes no purchase count
+    assert "wording print auftragsschein" in shown
+    assert 'advertises = ["heizung.wartung"]' in (home / "campaigns" / "wartung.toml").read_text(encoding="utf-8")
+
+
 def test_a_german_answers_in_german(tmp_path: Path) -> None:
     german = ["Sanitär/Heizung", *ANSWERS[1:13], "ja", "Ja, ich will Post.", "vielleicht", "nein", "j", *ANSWERS[17:]]
     shown = run("init", str(tmp_path / "laden"), answers=german)
