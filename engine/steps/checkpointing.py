@@ -42,10 +42,15 @@ def checkpoint(app: Premises, now: datetime) -> Checkpoint | None:
     return made
 
 
+def kept(app: Premises) -> list[Checkpoint]:
+    """Return the checkpoints of this store, as they lie beside it."""
+    return CheckpointLog.beside(app.database, app.home).read(app.installation)
+
+
 def latest(app: Premises) -> Checkpoint | None:
     """Return the last checkpoint of this store."""
-    kept = CheckpointLog.beside(app.database, app.home).read(app.installation)
-    return kept[-1] if kept else None
+    lines = kept(app)
+    return lines[-1] if lines else None
 
 
 def note_restored(app: Premises, now: datetime) -> None:
@@ -78,18 +83,18 @@ class Verified:
     faults: tuple[Fault, ...]
 
 
-def verify(database: Database, home: Path, kept: Path | None = None) -> Verified:
+def verify(database: Database, home: Path, elsewhere: Path | None = None) -> Verified:
     """Check the consent log against itself and against what was kept outside: beside the store, or in the file named.
 
     Raises UsageError where the file named has no checkpoint of this store.
     """
-    log = CheckpointLog(kept) if kept else CheckpointLog.beside(database, home)
+    log = CheckpointLog(elsewhere) if elsewhere else CheckpointLog.beside(database, home)
     with database.read() as session:
         standing = installation.find(session)
         lines = log.read(standing.uuid) if standing else []
-        if kept and not lines:
+        if elsewhere and not lines:
             raise UsageError(
-                f"{kept} has no checkpoint of this store.",
+                f"{elsewhere} has no checkpoint of this store.",
                 "Its lines look like those of consent-checkpoints.log beside the store, or of the mails to the owner.",
             )
         wanted = checkpoints.standing(lines)

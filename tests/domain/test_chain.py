@@ -51,9 +51,15 @@ def test_an_instant_has_one_form(at: datetime | None, text: str | None) -> None:
 def test_the_hashes_are_what_they_were_on_the_first_day() -> None:
     first = chain.link(chain.GENESIS, '{"seq":1,"wording":"Müller"}')
     assert first == "a9ae4ab9208989c1102e94c7175edc568d481f7194a2b4f518dc5ea7c732bcc9"
-    assert chain.link(first, '{"seq":2,"wording":null}') == "fc0738bfcfec67573367d763ab9bcde17eada18731fabb52cba20920cd5fdc3b"
+    assert (
+        chain.link(first, '{"seq":2,"wording":null}')
+        == "fc0738bfcfec67573367d763ab9bcde17eada18731fabb52cba20920cd5fdc3b"
+    )
     salt = "01" * 32
-    assert chain.commitment(salt, chain.canonical({"source": "Straße", "proof": "Anruf"})) == "9f9e545c13409f204ed44381fd2d08e21da4cf2fccfa5714b965152f1657da86"
+    assert (
+        chain.commitment(salt, chain.canonical({"source": "Straße", "proof": "Anruf"}))
+        == "9f9e545c13409f204ed44381fd2d08e21da4cf2fccfa5714b965152f1657da86"
+    )
 
 
 @given(st.dictionaries(st.text(), VALUES))

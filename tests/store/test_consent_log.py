@@ -180,7 +180,9 @@ def test_postgresql_refuses_to_empty_the_log(postgres_database: Database) -> Non
 # -- what was changed behind the program's back ----------------------------------------------------------------------
 
 _TEXTS = ("fingerprint", "state", "kinds", "wording", "actor", "details", "pii_commit", "prev_hash", "hash")
-CHANGED = [f"UPDATE consent_event SET {name} = replace({name}, 'i', 'j') WHERE seq = 500" for name in ("state", "kinds")]
+CHANGED = [
+    f"UPDATE consent_event SET {name} = replace({name}, 'i', 'j') WHERE seq = 500" for name in ("state", "kinds")
+]
 CHANGED += [f"UPDATE consent_event SET {name} = {name} || 'x' WHERE seq = 500" for name in _TEXTS]
 CHANGED += [f"UPDATE consent_event SET {name} = {name} + 1 WHERE seq = 500" for name in ("address_id", "after_attempt")]
 CHANGED += [
@@ -265,7 +267,11 @@ def _is_found_at(path: object, number: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    "bad", ["UPDATE consent_event SET wording = CAST(x'ff' AS TEXT) WHERE seq = 5", "UPDATE consent_event SET wording = x'00' WHERE seq = 5"]
+    "bad",
+    [
+        "UPDATE consent_event SET wording = CAST(x'ff' AS TEXT) WHERE seq = 5",
+        "UPDATE consent_event SET wording = x'00' WHERE seq = 5",
+    ],
 )
 def test_what_is_no_text_any_more_is_told_with_its_number(sqlite_database: Database, bad: str) -> None:
     fill(sqlite_database, 10)
@@ -306,7 +312,9 @@ def test_what_was_removed_or_moved_is_found_with_its_number(database: Database, 
 def _forged(session: Session, place: int, before: str) -> str:
     """Return an INSERT of an event somebody made up, with hashes that fit the event before it."""
     names = [column.name for column in consent_log.EVENT.columns]
-    row = dict(session.connection().execute(sa.select(consent_log.EVENT).where(consent_log.EVENT.c.seq == 1)).mappings().one())
+    row = dict(
+        session.connection().execute(sa.select(consent_log.EVENT).where(consent_log.EVENT.c.seq == 1)).mappings().one()
+    )
     row |= {"id": 5000, "seq": place, "fingerprint": "f" * 64, "prev_hash": before, "pii_commit": ""}
     row["hash"] = consent_log.chain.link(before, consent_log.body_of(row[name] for name in consent_log.CHAINED))
     session.connection().execute(sa.insert(consent_log.EVENT), [row])
