@@ -25,7 +25,7 @@ _Who = Annotated[str, typer.Argument(metavar="WHO", help="A customer number, an 
 _InFull = Annotated[bool, typer.Option("--show-addresses", help="Show e-mail addresses in full.")]
 
 _PREFIX = 12
-_STATES = {
+STATES = {
     "confirmed": "agreed and confirmed it",
     "requested": "asked for mail; not confirmed",
     "withdrawn": "took the consent back",
@@ -163,7 +163,7 @@ def _print_history(one: History, shop: Premises, *, in_full: bool) -> None:
     for event in one.events:
         when = local_time(event.at, shop.config.shop.zone)
         email = shown(event.email, in_full=in_full)
-        say(f"  {when}  {email}  {_(_STATES[event.state])}{_evidence(event, _)}")
+        say(f"  {when}  {email}  {_(STATES[event.state])}{_evidence(event, _)}")
     said_already = {event.at for event in one.events}  # the same "no", kept as a hash besides
     for block in one.suppressions:
         if block.at in said_already:

@@ -65,10 +65,10 @@ def _print(found: Verified, config: Config) -> None:
         say(_("The first bad entry is no. %(seq)s. Nothing was changed.", seq=found.faults[0].seq))
         say(_("If you have put back a backup, say so: treuepost db adopt restored."))
         return
-    say(_("Every one of the %(count)s events is as it was written.", count=found.events))
+    say(_("Events: %(count)s. Every one is as it was written.", count=found.events))
     if found.erased:
-        say(_("Of %(count)s the personal data was erased; the log still fits.", count=found.erased))
+        say(_("Personal data erased: %(count)s; the log still fits.", count=found.erased))
     if found.checkpoints:
-        say(_("It agrees with %(count)s checkpoints kept outside the store.", count=found.checkpoints))
+        say(_("Checkpoints outside the store that agree with it: %(count)s.", count=found.checkpoints))
     elif found.events:
         say(_("There is no checkpoint outside the store yet: the daemon writes one a day."))

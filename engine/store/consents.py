@@ -94,6 +94,7 @@ class ConsentEntry:
     recorded_at: datetime
     kinds: frozenset[str]
     wording: str
+    requested_at: datetime | None
     source: str
     proof: str
     proven: bool
@@ -144,7 +145,7 @@ def touching(session: Session, address_ids: Collection[int]) -> set[int]:
 
 def timeline(session: Session, address_ids: Collection[int]) -> list[ConsentEntry]:
     """Return everything that was recorded for these addresses, the oldest first."""
-    names = ("seq", "hash", "state", "at", "recorded_at", "kinds", "wording", "proven", "actor")
+    names = ("seq", "hash", "state", "at", "recorded_at", "kinds", "wording", "requested_at", "proven", "actor")
     query = (
         sa.select(_EVENT.c.id, _ADDRESS.c.email, _EVENT.c.details, _PII.c.content, _EVENT.c.pii_commit)
         .add_columns(*(_EVENT.c[name] for name in names))

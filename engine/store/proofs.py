@@ -1,4 +1,4 @@
-"""What a proof is made of besides consents and the sent log: texts, hints, contracts, replies, and what is kept of mails."""
+"""What a proof is made of besides consents and the sent log: texts, hints, contracts, replies, and kept bytes."""
 
 from __future__ import annotations
 

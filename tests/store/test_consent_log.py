@@ -180,11 +180,10 @@ def test_postgresql_refuses_to_empty_the_log(postgres_database: Database) -> Non
 # -- what was changed behind the program's back ----------------------------------------------------------------------
 
 _TEXTS = ("fingerprint", "state", "kinds", "wording", "actor", "details", "pii_commit", "prev_hash", "hash")
-CHANGED = [
-    f"UPDATE consent_event SET {name} = replace({name}, 'i', 'j') WHERE seq = 500" for name in ("state", "kinds")
-]
-CHANGED += [f"UPDATE consent_event SET {name} = {name} || 'x' WHERE seq = 500" for name in _TEXTS]
-CHANGED += [f"UPDATE consent_event SET {name} = {name} + 1 WHERE seq = 500" for name in ("address_id", "after_attempt")]
+CHANGED = [f"{name} = replace({name}, 'i', 'j')" for name in ("state", "kinds")]
+CHANGED += [f"{name} = {name} || 'x'" for name in _TEXTS]
+CHANGED += [f"{name} = {name} + 1" for name in ("address_id", "after_attempt")]
+CHANGED = [" ".join(("UPDATE consent_event SET", change, "WHERE seq = 500")) for change in CHANGED]
 CHANGED += [
     "UPDATE consent_event SET proven = NOT proven WHERE seq = 500",
     "UPDATE consent_event SET customer_id = 1 WHERE seq = 500",
@@ -241,8 +240,8 @@ def test_one_flipped_byte_in_the_file_is_found_with_its_number(sqlite_database: 
         row = session.connection().execute(select).mappings().one()
     sqlite_database.close()
     whole = path.read_bytes()
-    record = whole.index(row["fingerprint"].encode() + b"%d"[:0])
-    places = [place for place in range(record - 40, record + 200)]
+    record = whole.index(row["fingerprint"].encode())
+    places = list(range(record - 40, record + 200))
     found = 0
     for place in places:
         torn = bytearray(whole)
@@ -326,7 +325,8 @@ def test_an_inserted_event_is_found_even_where_its_own_hash_fits(database: Datab
     fill(database, 10)
     with unguarded(database) as session:
         for seq in range(10, 4, -1):
-            session.connection().exec_driver_sql(f"UPDATE consent_event SET seq = {seq + 1} WHERE seq = {seq}")
+            moved = sa.update(consent_log.EVENT).where(consent_log.EVENT.c.seq == seq).values(seq=seq + 1)
+            session.connection().execute(moved)
         before = session.connection().execute(sa.select(consent_log.EVENT.c.hash).where(consent_log.EVENT.c.seq == 4))
         _forged(session, 5, before.scalar_one())
     assert first_bad(database) == 6
