@@ -231,11 +231,11 @@ def _suppressions(proof: Proof, words: _Words) -> Section:
     if not proof.suppressions:
         return Section(_("Blocks"), [_("No block stands against this address or person.")])
     rows = [
-        [words.instant(one.at), sentence(one.reason, _), _SCOPES.get(one.scope, one.scope), one.source]
+        (words.instant(one.at), sentence(one.reason, _), _(_SCOPES.get(one.scope, one.scope)), one.source or "–")
         for one in proof.suppressions
     ]
-    rows = [[at, reason, _(scope), source or "–"] for at, reason, scope, source in rows]
-    table = Table([_("since"), _("why"), _("reaches"), _("how it was said")], rows)
+    once = list(dict.fromkeys(rows))  # kept for the address and for the person
+    table = Table([_("since"), _("why"), _("reaches"), _("how it was said")], once)
     text = _("Addresses are kept for this as a keyed hash, which cannot be turned back into the address.")
     return Section(_("Blocks"), [text], tables=[table])
 
