@@ -12,7 +12,7 @@ from engine.domain.permission import ConsentState
 from engine.errors import UsageError
 from engine.steps import alarming, auditing, checkpointing, passing
 from engine.store import consents
-from engine.store.checkpoints import FILE_NAME, Checkpoint, CheckpointLog, standing
+from engine.store.checkpoints import Checkpoint, CheckpointLog, standing
 from engine.store.consents import NewConsent
 from tests.conftest import CONFIG, MakeApp
 from tests.people import NOW, add_address
