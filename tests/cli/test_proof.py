@@ -25,8 +25,8 @@ def test_a_proof_is_written_and_told_in_words_without_the_address(home: Path) ->
 def test_a_machine_is_told_what_lies_where(home: Path) -> None:
     told = document(home, "proof", "stranger@example.org", "--out", str(home / "out"), "--operator", "Petra")
     assert told == {
-        "finding": "unknown_address", "folder": str(home / "out"), "files": ["proof.html", "proof.json"], "mails": 0, "events": 0,
-        "suppressions": 0,
+        "finding": "unknown_address", "folder": str(home / "out"), "files": ["proof.html", "proof.json"],
+        "mails": 0, "events": 0, "suppressions": 0,
     }  # fmt: skip
     assert '"made_by": "Petra"' in (home / "out" / "proof.json").read_text(encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import permutations
@@ -142,6 +143,21 @@ def test_a_transaction_that_is_rolled_back_leaves_no_gap(database: Database) -> 
     with database.write() as session:
         consents.append(session, [event(anna, 8)], NOW, "web")
     assert (checkpoint(database).size, first_bad(database)) == (3, None)
+
+
+def test_many_who_write_at_once_leave_one_chain_without_gaps(database: Database) -> None:
+    ids = fill(database, 0, [f"k{number}@example.com" for number in range(6)])
+
+    def write(address: int) -> int:
+        added = 0
+        for number in range(8):
+            with database.write() as session:
+                added += consents.append(session, [event(address, number)], NOW, "web")
+        return added
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(write, ids)) == 48
+    assert (walk(database).size, walk(database).faults) == (48, [])
 
 
 # -- erasure ---------------------------------------------------------------------------------------------------------
