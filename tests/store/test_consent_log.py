@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import permutations
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,13 +25,13 @@ from engine.store.checkpoints import Checkpoint
 from engine.store.consent_check import Walk
 from engine.store.consents import NewConsent, permission_facts
 from engine.store.database import Database
+from engine.store.tuples import DRIVER
 from tests.people import INSTALLATION, NOW, add_customer
 
 KEYS = Keyring((b"k" * 40,))
 KINDS = frozenset({"birthday", "winback"})
 POLICY = Policy(ZoneInfo("Europe/Berlin"), {"laden": KINDS})
 MINUTE = timedelta(minutes=1)
-FIVE = 5
 
 
 def event(address: int, number: int, state: ConsentState = ConsentState.CONFIRMED, **more: object) -> NewConsent:
@@ -67,7 +69,7 @@ def checkpoint(database: Database) -> Checkpoint:
 
 
 @contextmanager
-def unguarded(database: Database) -> Iterator[Session]:
+def unguarded(database: Database, *, keep: bool = True) -> Iterator[Session]:
     """Write into the store as somebody does who has its file, or the server's own rights."""
     with database.connection() as connection:
         if database.sqlite:
@@ -78,8 +80,11 @@ def unguarded(database: Database) -> Iterator[Session]:
                 connection.exec_driver_sql(f"DROP TRIGGER {name}")
         else:
             connection.exec_driver_sql("SET session_replication_role = replica")
-        yield Session(connection)
-        connection.commit()
+        session = Session(connection)
+        if database.sqlite:
+            session.info[DRIVER] = connection.connection.driver_connection
+        yield session
+        (connection.commit if keep else connection.rollback)()
         connection.invalidate()
 
 
@@ -218,32 +223,13 @@ def test_every_single_change_is_found_with_its_number(database: Database) -> Non
     fill(database, 1000)
     overlooked = []
     for statement in CHANGED:
-        with unguarded_and_undone(database) as session:
+        with unguarded(database, keep=False) as session:
             session.connection().exec_driver_sql(statement)
             faults = consent_check.walk(session).faults
             if not faults or faults[0].seq != 500:
                 overlooked.append((statement, faults[:2]))
     assert overlooked == []
     assert first_bad(database) is None
-
-
-@contextmanager
-def unguarded_and_undone(database: Database) -> Iterator[Session]:
-    with database.connection() as connection:
-        if database.sqlite:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all():
-                connection.exec_driver_sql(f"DROP TRIGGER {name}")
-        else:
-            connection.exec_driver_sql("SET session_replication_role = replica")
-        session = Session(connection)
-        if database.sqlite:
-            session.info[consent_check.tuples.DRIVER] = connection.connection.driver_connection
-        yield session
-        connection.rollback()
-        connection.invalidate()
 
 
 def test_one_flipped_byte_in_the_file_is_found_with_its_number(sqlite_database: Database) -> None:
@@ -393,12 +379,20 @@ SAID = st.lists(
 )
 
 
-@given(SAID, st.randoms(use_true_random=False))
+@pytest.fixture(scope="module")
+def scratch(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    path = tmp_path_factory.mktemp("scratch") / "store.db"
+    shutil.copy(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.close()
+
+
+@given(said=SAID, chance=st.randoms(use_true_random=False))
 def test_permission_is_a_fold_over_the_events_whatever_their_order_and_however_often(
-    said: list[tuple[ConsentState, int, frozenset[str]]], chance: object
+    scratch: Database, said: list[tuple[ConsentState, int, frozenset[str]]], chance: object
 ) -> None:
-    database = _scratch()
-    with database.pretend() as session:
+    with scratch.pretend() as session:
         anna = add_customer(session)
         session.flush()
         made = [
@@ -422,20 +416,6 @@ def _fold(said: list[tuple[ConsentState, int, frozenset[str]]]) -> bool:
     noes = [hour for state, hour, _ in said if state is ConsentState.OBJECTED]
     noes += [hour for state, hour, kinds in said if state is ConsentState.WITHDRAWN and "birthday" in kinds]
     return bool(yes) and max(yes) > max(noes, default=-1)
-
-
-_made: list[Database] = []
-
-
-def _scratch() -> Database:
-    if not _made:
-        import tempfile
-
-        from engine.store import schema
-
-        _made.append(Database(f"sqlite:///{tempfile.mkdtemp()}/store.db"))
-        schema.upgrade(_made[0])
-    return _made[0]
 
 
 def test_every_order_of_the_same_events_permits_the_same(database: Database) -> None:
