@@ -73,9 +73,9 @@ FILL = (
     "CASE WHEN i % 365 = 0 THEN :today ELSE 0 END, '', '', '', '', '', :day - 90 - i % 365, 'P' || i, 3, 0, :now "
     "FROM n",
     PEOPLE + "INSERT INTO consent_event (fingerprint, address_id, customer_id, state, at, recorded_at, kinds, "
-    "wording, requested_at, source, proof, proven, actor) "
-    "SELECT 'f' || i, i, i, 'confirmed', :then, :then, ';birthday;winback;', 'laden', :then, 'web', 'p', 1, 'import' "
-    "FROM n",
+    "wording, requested_at, proven, actor, seq, prev_hash, hash, details, pii_commit) "
+    "SELECT 'f' || i, i, i, 'confirmed', :then, :then, ';birthday;winback;', 'laden', :then, 1, 'import', "
+    "i, '', '', '{}', '' FROM n",
 )  # fmt: skip
 
 

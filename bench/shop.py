@@ -14,9 +14,11 @@ from engine.app import App, assemble
 from engine.clock import system_clock
 from engine.config.loading import load_config
 from engine.domain.calendar import local_day
-from engine.store import schema
+from engine.domain.permission import ConsentState
+from engine.store import consents, schema
+from engine.store.consents import NewConsent
 from engine.store.database import Database
-from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress
+from engine.store.tables import Address, Customer, CustomerAddress
 
 CONFIG = """
 [shop]
@@ -97,6 +99,7 @@ def add_customers(database: Database, count: int, born: date) -> None:
             for table, row in _ROWS:
                 rows = [row(number, born, now) for number in numbers]
                 session.connection().execute(sa.insert(table), rows)
+            consents.append(session, [_yes(number) for number in numbers], now, "import")
 
 
 def _address(number: int, _born: date, now: datetime) -> dict[str, object]:
@@ -124,28 +127,24 @@ def _known(number: int, _born: date, _now: datetime) -> dict[str, object]:
     return {"customer_id": number, "address_id": number}
 
 
-def _yes(number: int, _born: date, now: datetime) -> dict[str, object]:
+def _yes(number: int) -> NewConsent:
     agreed = _AGREED + timedelta(days=number % 400, minutes=number % 1000)
-    return {
-        "fingerprint": f"{number:064x}",
-        "address_id": number,
-        "customer_id": number,
-        "state": "confirmed",
-        "at": agreed,
-        "recorded_at": now,
-        "kinds": ";birthday;",
-        "wording": "laden",
-        "requested_at": agreed,
-        "source": "web:https://radhaus-sommer.example.com/gruss",
-        "proof": "f00d",
-        "proven": True,
-        "actor": "import",
-    }
+    return NewConsent(
+        address_id=number,
+        state=ConsentState.CONFIRMED,
+        at=agreed,
+        kinds=frozenset({"birthday"}),
+        wording="laden",
+        requested_at=agreed,
+        source="web:https://radhaus-sommer.example.com/gruss",
+        proof="f00d",
+        proven=True,
+        customer_id=number,
+    )
 
 
 _ROWS: tuple[tuple[type[SQLModel], Callable[[int, date, datetime], dict[str, object]]], ...] = (
     (Address, _address),
     (Customer, _customer),
     (CustomerAddress, _known),
-    (ConsentEvent, _yes),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -10,6 +9,9 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain import addresses, identity
+from engine.domain.permission import ConsentState
+from engine.store import consents
+from engine.store.consents import NewConsent
 from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Installation, Purchase, ServiceItem
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
@@ -102,22 +104,19 @@ def add_consent(
     proven: bool = True,
 ) -> ConsentEvent:
     """Append a consent event for the customer's address."""
-    text = f"{customer.uid}|{state}|{at.isoformat()}|{kinds}"
-    row = ConsentEvent(
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
-        address_id=customer.address_id,
-        customer_id=customer.id,
-        state=state,
+    event = NewConsent(
+        address_id=customer.address_id or 0,
+        state=ConsentState(state),
         at=at,
-        recorded_at=at,
-        kinds=f";{kinds};" if kinds else "",
+        kinds=frozenset(kind for kind in kinds.split(";") if kind),
         wording=wording,
         requested_at=at,
         source="web:https://shop.example/anmelden",
         proof="f00d",
         proven=proven,
-        actor="import",
+        customer_id=customer.id,
     )
-    session.add(row)
     session.flush()
-    return row
+    consents.append(session, [event], at, "import")
+    found = sa.select(ConsentEvent).where(ConsentEvent.fingerprint == event.fingerprint)  # type: ignore[arg-type]
+    return session.execute(found).scalar_one()

@@ -73,7 +73,7 @@ def test_the_words_for_kinds_bases_and_reasons_are_all_there_and_translated() ->
     assert set(reasons.KINDS) == set(KINDS)
     sentences = [table.values() for table in (reasons.KINDS, reasons.BASES, reasons.REASONS, reasons.REMEDIES)]
     missing = {one for each in sentences for one in each} - set(catalogue())
-    assert missing | set(consents._STATES.values()) - set(catalogue()) == set()
+    assert missing | set(consents.STATES.values()) - set(catalogue()) == set()
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

@@ -34,6 +34,7 @@ NOUNS = (
     "messages",
     "consents",
     "suppress",
+    "proof",
     "stores",
     "audit",
     "doctor",

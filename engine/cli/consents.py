@@ -10,6 +10,7 @@ import typer
 from engine.cli.opening import Translate, clock_at, opened_premises, spoken
 from engine.cli.output import print_json, say, shown
 from engine.cli.reasons import BASES, KINDS, REASONS
+from engine.cli.verifying import verify
 from engine.domain.calendar import local_time
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _Who = Annotated[str, typer.Argument(metavar="WHO", help="A customer number, an address, or a name in quotes.")]
 _InFull = Annotated[bool, typer.Option("--show-addresses", help="Show e-mail addresses in full.")]
 
-_STATES = {
+_PREFIX = 12
+STATES = {
     "confirmed": "agreed and confirmed it",
     "requested": "asked for mail; not confirmed",
     "withdrawn": "took the consent back",
@@ -39,6 +41,7 @@ def register(app: typer.Typer) -> None:
     noun.command("record")(record)
     noun.command("withdraw")(withdraw)
     noun.command("show")(show)
+    noun.command("verify")(verify)
     app.add_typer(noun, name="consent")
 
 
@@ -160,7 +163,7 @@ def _print_history(one: History, shop: Premises, *, in_full: bool) -> None:
     for event in one.events:
         when = local_time(event.at, shop.config.shop.zone)
         email = shown(event.email, in_full=in_full)
-        say(f"  {when}  {email}  {_(_STATES[event.state])}{_evidence(event, _)}")
+        say(f"  {when}  {email}  {_(STATES[event.state])}{_evidence(event, _)}")
     said_already = {event.at for event in one.events}  # the same "no", kept as a hash besides
     for block in one.suppressions:
         if block.at in said_already:
@@ -180,8 +183,11 @@ def _evidence(event: ConsentEntry, _: Translate) -> str:
         "source %(value)s": event.source,
         "proof %(value)s": event.proof,
         "no. %(value)s": f"{event.id}",
+        "log position %(value)s": f"{event.seq}/{event.hash[:_PREFIX]}",
     }
     told = [_(sentence, value=value) for sentence, value in facts.items() if value]
+    if event.erased:
+        told.append(_("its personal data was erased"))
     if event.state == "confirmed" and not event.proven:
         told.append(_("consent without proof"))
     return f" ({'; '.join(told)})"
@@ -213,8 +219,22 @@ def _history_document(one: History) -> dict[str, object]:
 
 
 def _event_document(event: ConsentEntry) -> dict[str, object]:
-    names = ("id", "email", "state", "at", "recorded_at", "wording", "source", "proof", "proven", "actor")
-    return {**{name: getattr(event, name) for name in names}, "kinds": sorted(event.kinds)}
+    names = (
+        "id",
+        "seq",
+        "hash",
+        "email",
+        "state",
+        "at",
+        "recorded_at",
+        "wording",
+        "source",
+        "proof",
+        "proven",
+        "actor",
+        "erased",
+    )
+    return {**{name: getattr(event, name) for name in names}, "kinds": sorted(event.kinds), "details": event.details}
 
 
 def _verdict_document(said: Permitted | Refused) -> dict[str, object]:

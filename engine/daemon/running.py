@@ -24,7 +24,7 @@ from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, auditing, passing, recovering, sending
+from engine.steps import alarming, auditing, checkpointing, passing, recovering, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
 from engine.store import ownership, workers
@@ -37,6 +37,7 @@ RECOVER_SECONDS = 60
 RELOAD_SECONDS = 5
 CHECKPOINT_SECONDS = 30
 NOTICE_SECONDS = 3600
+ATTEST_SECONDS = 60
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
 
@@ -111,6 +112,7 @@ class Daemon:
             ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
             ("notice", NOTICE_SECONDS, self._notice),
             ("audit", NOTICE_SECONDS, self._audit),
+            ("consent_checkpoint", ATTEST_SECONDS, self._attest),
         )
 
     def _finish(self) -> list[str]:
@@ -188,6 +190,10 @@ class Daemon:
 
     def _checkpoint(self, _now: datetime) -> None:
         self.app.database.checkpoint()
+
+    def _attest(self, now: datetime) -> None:
+        if not self._gate.look(self.app, now).waits:
+            checkpointing.checkpoint(self.app, now)
 
     def _audit(self, now: datetime) -> None:
         auditing.audit_nightly(self.app, now)

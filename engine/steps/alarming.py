@@ -12,12 +12,14 @@ from engine.domain.calendar import local_day, local_time
 from engine.domain.guard import Suspicion
 from engine.domain.words import Accepted, Call, Email, Reason
 from engine.language import Language
-from engine.steps import guarding, telling
+from engine.steps import checkpointing, guarding, telling
 from engine.steps.importing.pulling import source_path
 from engine.steps.shop import Shop
 from engine.store import claims, holds, imports, troubles
+from engine.store.checkpoints import line
 
 PATIENCE = timedelta(days=1)
+CHECKPOINT = "consent_checkpoint"
 _WAITS_FOR_A_WORD = frozenset({*holds.FOR_A_WORD, Reason.STORE_RESTORED})
 
 
@@ -40,7 +42,7 @@ def tell_owner(app: Shop, now: datetime) -> list[str]:
 def _troubles(app: Shop, now: datetime) -> list[Trouble]:
     """Return what has not worked for a day, or waits for the owner's word, and was not told today."""
     today = local_day(now, app.config.shop.zone)
-    found = [*_guarded(app, now), *_held(app), *_silence(app, now), *_stale_sources(app, now)]
+    found = [*_guarded(app, now), *_held(app), *_silence(app, now), *_stale_sources(app, now), *_checkpoint(app)]
     with app.database.read() as session:
         return [trouble for trouble in found if not troubles.was_told(session, trouble.topic, today)]
 
@@ -107,6 +109,25 @@ def _stale_sources(app: Shop, now: datetime) -> Iterator[Trouble]:
                     detail=detail or "–",
                 ),
             )
+
+
+def _checkpoint(app: Shop) -> Iterator[Trouble]:
+    """Hand over how far the consent log has come, where it has grown: a copy that nobody else can change."""
+    _ = Language(app.config.shop.language).gettext
+    last = checkpointing.latest(app)
+    with app.database.read() as session:
+        told = troubles.last_told(session, CHECKPOINT)
+    if last and (told is None or last.at > told):
+        yield Trouble(
+            CHECKPOINT,
+            _("Treuepost: the consent log has %(count)s entries", count=last.size),
+            _(
+                "Please keep this mail: it needs no answer. With the line below it can be shown later that nobody has "
+                "changed who agreed to mail and who objected:\n\n%(line)s\n\n"
+                "`treuepost consent verify` compares the log with all such lines.",
+                line=line(last),
+            ),
+        )
 
 
 def _unread_since(app: Shop, name: str) -> tuple[datetime | None, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from engine.config.loading import Config
 from engine.domain.calendar import local_day
 from engine.language import Language
 from engine.providers.contract import Provider
-from engine.steps import alarming
+from engine.steps import alarming, checkpointing
 from engine.steps.alarming import Trouble
 from engine.steps.shop import Shop
 from engine.store import audit, troubles
@@ -40,6 +41,7 @@ def ground_of(
         hours={one.hash: Hours(one.send.between, one.send.days, one.limit.at_most) for one in campaigns},
         replays={provider.name: provider.recovery.replays},
         rules_since=rules_since or EVER,
+        home=config.home,
     )
 
 
@@ -53,7 +55,8 @@ def audit_store(
 ) -> list[Violation]:
     """Ask everything and return what was found. Reads only, beside whatever is at work."""
     with database.read() as session:
-        return audit.findings(session, ground, tell)
+        known = checkpointing.known(session, database, ground.home) if ground.home else {}
+        return audit.findings(session, replace(ground, checkpoints=known), tell)
 
 
 def audit_nightly(app: Shop, now: datetime) -> list[Violation] | None:

@@ -20,7 +20,7 @@ from engine.domain.calendar import day_start, local_day
 from engine.domain.guard import NOTED_EVERY, Answer, Suspicion
 from engine.domain.words import Reason, State
 from engine.errors import UsageError
-from engine.steps import suppressing
+from engine.steps import checkpointing, suppressing
 from engine.steps.shop import Premises
 from engine.store import attempts, budgets, installation, lost, messages, ownership, places
 from engine.store.database import Database
@@ -156,6 +156,8 @@ def _adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None) 
         installation.adopt(session, answer, here, done.lost_until)
         installation.note_tick(session, now)
     _write_beside(app, here)
+    if answer is Answer.RESTORED:
+        checkpointing.note_restored(app, now)
     return done
 
 

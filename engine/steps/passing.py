@@ -7,7 +7,7 @@ from datetime import datetime
 
 from engine.domain.guard import Suspicion
 from engine.domain.words import State
-from engine.steps import confirming, guarding, planning, recovering, sending
+from engine.steps import checkpointing, confirming, guarding, planning, recovering, sending
 from engine.steps.guarding import Guard
 from engine.steps.importing import pulling
 from engine.steps.importing.pulling import PullResult
@@ -77,6 +77,7 @@ def one_pass(app: Shop, *, imagined: bool = False) -> PassReport:
         return _report(app, pulled, recovered, (PlanReport(), 0), SendReport({}), found)
     if not imagined:
         guarding.keep(app, now, found)
+        checkpointing.checkpoint(app, now)
     planned = plan(app, now)
     sent = sending.send_due(app, app.clock, patience=PATIENCE)
     if not imagined:

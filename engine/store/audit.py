@@ -11,7 +11,7 @@ from itertools import islice
 
 from sqlmodel import Session
 
-from engine.store.auditing import calls, history, once, permission, timing
+from engine.store.auditing import calls, consents, history, once, permission, timing
 from engine.store.auditing.contract import Ground, Question, Violation
 
 MOST = 1000
@@ -94,6 +94,12 @@ CHECKS: tuple[Check, ...] = (
         "Nothing was released to an address after its objection, withdrawal or suppression.",
         "Somebody was written to who had said no.",
         permission.released_after_a_no,
+    ),
+    Check(
+        "chain",
+        "The consent log is as it was written, from its first event to its last.",
+        "Somebody changed the proof of a consent or an objection. `treuepost consent verify` says where.",
+        consents.broken_chain,
     ),
     Check(
         "state",

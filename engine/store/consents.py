@@ -18,14 +18,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.chain import Value, canonical
 from engine.domain.permission import Block, ConsentFact, ConsentState, Contract, PermissionFacts
 from engine.keys import Keyring
-from engine.store import addresses, order, suppressions
+from engine.store import addresses, consent_log, order, suppressions
+from engine.store.consent_log import Said
 from engine.store.lookups import Lookup
-from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, ServiceItem
-from engine.store.upsert import chunks, insert_new
+from engine.store.tables import Address, ConsentEvent, ConsentPii, Customer, CustomerAddress, ServiceItem
+from engine.store.upsert import chunks
 
 _EVENT: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
+_PII: sa.Table = ConsentPii.__table__  # type: ignore[attr-defined]
 _KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
@@ -41,7 +44,8 @@ Subject = tuple[int, int | None, int | None]
 class NewConsent:
     """One thing that happened to an address's permission, as it is to be appended.
 
-    `at` may be missing where the source does not say (a bare claim); then the time of recording is kept.
+    `at` may be missing where the source does not say (a bare claim); then the time of recording is kept. `details` are
+    chained for good and name nobody; `source`, `proof` and what is `personal` can be erased.
     """
 
     address_id: int
@@ -54,11 +58,13 @@ class NewConsent:
     proof: str = ""
     proven: bool = False
     customer_id: int | None = None
+    details: Mapping[str, Value] = field(default_factory=dict)
+    personal: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """Return what makes this event the same when it is brought again."""
-        content = {
+        content: dict[str, object] = {
             "address": self.address_id,
             "state": self.state.value,
             "at": _canonical_time(self.at),
@@ -69,51 +75,58 @@ class NewConsent:
             "proof": self.proof,
             "proven": self.proven,
         }
+        if self.details:
+            content["details"] = canonical(self.details)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentEntry:
-    """One event as people read it."""
+    """One event as people read it; what was erased of it is empty. `seq` is its place in the chain."""
 
     id: int
+    seq: int
+    hash: str
     email: str
     state: str
     at: datetime
     recorded_at: datetime
     kinds: frozenset[str]
     wording: str
+    requested_at: datetime | None
     source: str
     proof: str
     proven: bool
     actor: str
+    details: Mapping[str, Value]
+    personal: Mapping[str, str]
+    erased: bool
 
 
 def append(session: Session, events: Sequence[NewConsent], now: datetime, actor: str) -> int:
     """Add the events that are not there yet; return how many. Locks every address they can have a say in."""
     addresses.lock(session, touching(session, {event.address_id for event in events}))
     latest = order.last_attempt(session)
-    rows = [
-        {
-            "fingerprint": event.fingerprint,
-            "address_id": event.address_id,
-            "customer_id": event.customer_id,
-            "state": event.state.value,
-            "at": event.at or now,
-            "recorded_at": now,
-            "kinds": _cell(event.kinds),
-            "wording": event.wording,
-            "requested_at": event.requested_at,
-            "source": event.source,
-            "proof": event.proof,
-            "proven": event.proven,
-            "actor": actor,
-            "after_attempt": latest,
-        }
-        for event in events
-    ]
-    return insert_new(session, _EVENT, rows, ["fingerprint"])
+    return consent_log.extend(session, [_said(event, now, actor, latest) for event in events])
+
+
+def _said(event: NewConsent, now: datetime, actor: str, latest: int) -> Said:
+    columns = {
+        "fingerprint": event.fingerprint,
+        "address_id": event.address_id,
+        "customer_id": event.customer_id,
+        "state": event.state.value,
+        "at": event.at or now,
+        "recorded_at": now,
+        "kinds": _cell(event.kinds),
+        "wording": event.wording,
+        "requested_at": event.requested_at,
+        "proven": event.proven,
+        "actor": actor,
+        "after_attempt": latest,
+    }
+    return Said(columns, event.details, {**event.personal, "source": event.source, "proof": event.proof})
 
 
 def after_all_said(session: Session, address_ids: Collection[int], now: datetime) -> datetime:
@@ -132,16 +145,24 @@ def touching(session: Session, address_ids: Collection[int]) -> set[int]:
 
 def timeline(session: Session, address_ids: Collection[int]) -> list[ConsentEntry]:
     """Return everything that was recorded for these addresses, the oldest first."""
-    names = ("state", "at", "recorded_at", "kinds", "wording", "source", "proof", "proven", "actor")
+    names = ("seq", "hash", "state", "at", "recorded_at", "kinds", "wording", "requested_at", "proven", "actor")
     query = (
-        sa.select(_EVENT.c.id, _ADDRESS.c.email, *(_EVENT.c[name] for name in names))
+        sa.select(_EVENT.c.id, _ADDRESS.c.email, _EVENT.c.details, _PII.c.content, _EVENT.c.pii_commit)
+        .add_columns(*(_EVENT.c[name] for name in names))
         .join(_ADDRESS, _ADDRESS.c.id == _EVENT.c.address_id)
+        .join(_PII, _PII.c.event_id == _EVENT.c.id, isouter=True)
         .where(_EVENT.c.address_id.in_(list(address_ids)))
         .order_by(_EVENT.c.at, _EVENT.c.id)
     )
-    return [
-        ConsentEntry(**{**row._asdict(), "kinds": _kinds(row.kinds)}) for row in session.connection().execute(query)
-    ]
+    return [_entry(row._asdict()) for row in session.connection().execute(query)]
+
+
+def _entry(row: dict[str, Any]) -> ConsentEntry:
+    content, commit = row.pop("content"), row.pop("pii_commit")
+    personal = json.loads(content) if content else {}
+    row |= {"kinds": _kinds(row["kinds"]), "details": json.loads(row["details"])}
+    said = {name: personal.pop(name, "") for name in ("source", "proof")}
+    return ConsentEntry(**row, **said, personal=personal, erased=bool(commit) and not content)
 
 
 def permission_facts(

@@ -6,7 +6,7 @@ Pages follow the row's own number, so that the hundredth page costs what the fir
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -140,6 +140,14 @@ def of_customer(session: Session, customer: int, campaign: str, *, rehearsal: bo
     mine = sa.and_(_M.c.customer_id == customer, _M.c.campaign == campaign, _M.c.rehearsal == rehearsal)
     rows = session.connection().execute(_entries().where(mine).order_by(_M.c.id.desc())).all()
     return [_entry(row, ()) for row in rows]
+
+
+def of_people(session: Session, customers: Collection[int], mailboxes: Collection[int]) -> list[Entry]:
+    """Return all that was ever planned for these people or mailboxes in earnest, the oldest first, with its events."""
+    theirs = sa.or_(_M.c.customer_id.in_(list(customers)), _M.c.address_id.in_(list(mailboxes)))
+    query = _entries().where(theirs, _M.c.rehearsal == sa.false()).order_by(_M.c.id)
+    rows = session.connection().execute(query).all()
+    return [one for part in chunks(rows) for one in _whole(session, part)]
 
 
 def newest(session: Session) -> int:

@@ -167,10 +167,14 @@ class ConsentEvent(SQLModel, table=True):
     """Something that happened to an address's permission. Append-only: the database refuses changes.
 
     `after_attempt` is the last attempt there was: which releases came before it and which after, whatever clocks say.
+    All of it but the hashes is what the chain's hashes are made of (engine.store.consent_log).
     """
 
     __tablename__ = "consent_event"
-    __table_args__ = (sa.Index("ix_consent_event_address", "address_id", "at"),)
+    __table_args__ = (
+        sa.Index("ix_consent_event_address", "address_id", "at"),
+        sa.Index("ix_consent_event_seq", "seq", unique=True),
+    )
     id: int | None = _key()
     fingerprint: str = Field(unique=True)
     address_id: int = Field(foreign_key="address.id")
@@ -181,11 +185,32 @@ class ConsentEvent(SQLModel, table=True):
     kinds: str = ""
     wording: str = ""
     requested_at: datetime | None = None
-    source: str = ""
-    proof: str = ""
     proven: bool = False
     actor: str = ""
     after_attempt: int | None = None
+    seq: int
+    prev_hash: str
+    hash: str
+    details: str = "{}"
+    pii_commit: str = ""
+
+
+class ConsentPii(SQLModel, table=True):
+    """What is personal about a consent event, under the salt of its commitment: may be erased, is never changed."""
+
+    __tablename__ = "consent_pii"
+    event_id: int = Field(primary_key=True, foreign_key="consent_event.id", sa_column_kwargs={"autoincrement": False})
+    salt: str
+    content: str
+
+
+class ChainHead(SQLModel, table=True):
+    """One row: how many consent events there are, and the hash of the last one. Who appends holds it."""
+
+    __tablename__ = "chain_head"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    size: int
+    hash: str
 
 
 class Suppression(SQLModel, table=True):

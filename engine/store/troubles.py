@@ -47,6 +47,13 @@ def was_told(session: Session, topic: str, day: date) -> bool:
     return session.connection().execute(query).first() is not None
 
 
+def last_told(session: Session, topic: str) -> datetime | None:
+    """Return when the owner was last told of this."""
+    query = sa.select(sa.func.max(_NOTICE.c.at)).where(_NOTICE.c.topic == topic)
+    found: datetime | None = session.connection().execute(query).scalar_one_or_none()
+    return found
+
+
 def note_told(session: Session, topic: str, day: date, now: datetime) -> None:
     """Note that the owner was told."""
     insert_new(session, _NOTICE, [{"topic": topic, "on": day, "at": now}], conflict=["topic", "on"])

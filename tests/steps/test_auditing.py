@@ -148,6 +148,12 @@ PLANTED: dict[str, list[tuple[str, ...]]] = {
         ("UPDATE consent_event SET kinds = ';coupon;'",),
         ("UPDATE consent_event SET at = '2027-01-01 00:00:00.000000+00:00'",),
     ],
+    "chain": [
+        ("UPDATE consent_event SET wording = 'another' WHERE seq = 2",),
+        ("DELETE FROM consent_pii", "DELETE FROM consent_event WHERE seq = 1"),
+        ("UPDATE consent_pii SET content = '{}'",),
+        ("UPDATE chain_head SET size = size + 1",),
+    ],
     "state": [("UPDATE message SET state = 'lost' WHERE id = SENT",)],
     "history": [
         ("UPDATE message SET state = 'planned' WHERE id = SENT",),

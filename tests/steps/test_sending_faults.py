@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from engine.clock import stopped_at
+from engine.domain.permission import ConsentState
 from engine.domain.retry import MAX_ATTEMPTS
 from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, NotSent, Reason, Result, State
 from engine.errors import StoreFull
 from engine.providers.contract import Recovery
 from engine.steps import calling, claiming, planning, releasing, sending
-from engine.store import budgets
+from engine.store import budgets, consents
+from engine.store.consents import NewConsent
 from tests.conftest import MakeApp
 from tests.people import NOW
 from tests.providers.conftest import Served
@@ -279,11 +281,7 @@ def test_a_withdrawal_between_rendering_and_release_is_heard(
     def withdraw_meanwhile(*given: object) -> object:
         letters = render(*given)  # type: ignore[arg-type]
         with app.database.write() as session:
-            session.connection().exec_driver_sql(
-                "INSERT INTO consent_event (fingerprint, address_id, customer_id, state, at, recorded_at, kinds, "
-                "wording, source, proof, proven, actor) SELECT 'f', address_id, customer_id, 'withdrawn', at, at, '', "
-                "'', '', '', proven, 'test' FROM consent_event WHERE id = 1"
-            )
+            consents.append(session, [NewConsent(1, ConsentState.WITHDRAWN)], NOW, "test")
         return letters
 
     monkeypatch.setattr(claiming, "_render", withdraw_meanwhile)

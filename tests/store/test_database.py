@@ -159,7 +159,7 @@ def test_every_state_has_its_row_in_the_table_of_ways() -> None:
     assert set(EDGES) == set(State)
 
 
-@pytest.mark.parametrize("verb", ["UPDATE consent_event SET proof = 'better'", "DELETE FROM consent_event"])
+@pytest.mark.parametrize("verb", ["UPDATE consent_event SET proven = NOT proven", "DELETE FROM consent_event"])
 def test_the_consent_log_cannot_be_changed(database: Database, verb: str) -> None:
     with database.write() as session:
         add_consent(session, add_customer(session))

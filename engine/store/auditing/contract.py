@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,7 @@ from sqlmodel import Session
 
 from engine.domain.grammar import Cap, Window
 from engine.domain.words import State
+from engine.store.checkpoints import Checkpoint
 from engine.store.message_tables import Attempt, Enrolment, Message, MessageBody, MessageEvent, ProviderCall
 
 MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
@@ -54,6 +56,8 @@ class Hours:
 class Ground:
     """The rules that stand in files. `hours` goes by the hash of a campaign's file, `replays` by the provider's name.
 
+    `checkpoints` lie beside the store, or in `home`; they go by the number of consent events there were.
+
     What was released before `rules_since` was released under rules nobody knows any more, and is not held to these.
     """
 
@@ -63,6 +67,8 @@ class Ground:
     rules_since: datetime = EVER
     hours: Mapping[str, Hours] = field(default_factory=dict)
     replays: Mapping[str, timedelta | None] = field(default_factory=dict)
+    home: Path | None = None
+    checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
 
     def place(self, timezone: str) -> ZoneInfo:
         """Return a customer's zone; the shop's where there is none, or none that is known."""
