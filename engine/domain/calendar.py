@@ -97,6 +97,18 @@ def birthday_in(year: int, birth_md: int, leap_day: int) -> date:
     return date(year, month, day)
 
 
+def may_be_younger(years: int, born: tuple[int | None, int | None], today: date) -> bool:
+    """Say whether somebody, born in a year and on a month*100+day, may be younger than so many years.
+
+    Where only the year is known, it is the last day of it; without a year nobody is known to be young.
+    """
+    year, birth_md = born
+    if year is None:
+        return False
+    is_before_birthday = today.month * 100 + today.day < (birth_md or 1231)
+    return today.year - year - is_before_birthday < years
+
+
 def _changes(day: date, zone: ZoneInfo, window: Window, quiet: Window | None) -> list[datetime]:
     """Return every instant of a local day at which a closed window can become open, in order."""
     walls = {time(0), window.start} | ({quiet.end} if quiet else set())

@@ -13,7 +13,8 @@ from datetime import datetime
 from sqlmodel import Session
 
 from engine.campaigns.model import Campaign
-from engine.domain.permission import Contract, PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
+from engine.domain.contracts import Contract
+from engine.domain.permission import PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
 from engine.store import people
