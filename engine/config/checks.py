@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from engine.config.notices import check_notices
 from engine.config.providers import PROVIDERS
 from engine.config.sections import LOOPBACK, Config, ProviderSection
 from engine.errors import Finding
@@ -28,6 +29,7 @@ def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
         *_provider(config, source, say),
         *_store(config, source, say),
         *_wordings(config, source, say),
+        *check_notices(config, source, say),
         *_imprint(config, source, say),
     ]
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from engine.domain.words import Reason
 
-_NO_REFERENCE = frozenset(
+NO_REFERENCE = frozenset(
     {"ja", "nein", "yes", "no", "j", "n", "y", "x", "-", "?", "0", "true", "false", "wahr", "falsch"}
 )
 """What people write into the column instead of a contract's number: nothing that could be shown."""
@@ -15,7 +15,7 @@ _NO_REFERENCE = frozenset(
 
 def is_reference(ref: str) -> bool:
     """Say whether this can be a contract's number or date; whether there is such a contract only its owner knows."""
-    return ref.strip().casefold() not in _NO_REFERENCE | {""}
+    return ref.strip().casefold() not in NO_REFERENCE | {""}
 
 
 @dataclass(frozen=True, slots=True)

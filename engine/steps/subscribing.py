@@ -90,7 +90,7 @@ def policy_of(config: Config) -> Policy:
         },
         stale_consent=config.legal.stale_consent,
         sales=SalesRules(
-            notices={name: shown for name, one in config.notice.items() if (shown := _shown(one))},
+            notices={name: shown for name, one in config.notice.items() if (shown := shown_of(one))},
             similarity=config.legal.similarity,
             special_categories=config.legal.special_categories,
             single_assortment=config.legal.single_assortment,
@@ -100,7 +100,7 @@ def policy_of(config: Config) -> Policy:
     )
 
 
-def _shown(notice: Notice) -> Shown | None:
+def shown_of(notice: Notice) -> Shown | None:
     """Return the days on which a notice was shown; one that nobody declares by name, with proof, does not count."""
     if notice.shown_from is None or not notice.declared_by or not notice.proof:
         return None

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.clock import system_clock
 from tests.cli.typed import document, make_folder, opened, typed
 from tests.people import add_consent, add_customer, add_service_item
 
-AGREED = datetime.now(UTC) - timedelta(days=100)
+AGREED = system_clock() - timedelta(days=100)
 """The commands go by the machine's clock, and a consent that is not used lapses."""
 
 SERVICE = """
