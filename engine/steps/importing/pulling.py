@@ -182,8 +182,8 @@ def _mark(shop: Premises, name: str) -> str:
 
 
 def _settings(shop: Premises, name: str) -> str:
-    """Return the hash of what says how the file is read; its notice is part of that, for it marks the rows."""
+    """Return the hash of what says how the file is read; for purchases that is the notices, too: they mark the rows."""
     source = shop.config.source[name]
-    notice = shop.config.notice.get(source.notice)
-    said = source.model_dump_json() + (notice.model_dump_json() if notice else "")
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    notices = shop.config.notice if source.what == "purchases" else {}
+    said = [source.model_dump_json(), *(f"{one}{notice.model_dump_json()}" for one, notice in sorted(notices.items()))]
+    return hashlib.sha256("".join(said).encode()).hexdigest()[:16]
