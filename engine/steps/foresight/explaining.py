@@ -125,7 +125,15 @@ def _later(decision: Decision, row: MessageRow) -> Decision:
 
 
 def _decided(said: Explanation, decision: Decision) -> Explanation:
-    return replace(said, decision=decision.in_short, reason=decision.reason, basis=decision.basis, trail=decision.trail)
+    trail = tuple(_proved(line, decision) for line in decision.trail)
+    return replace(said, decision=decision.in_short, reason=decision.reason, basis=decision.basis, trail=trail)
+
+
+def _proved(line: Trail, decision: Decision) -> Trail:
+    """Name the basis and what proves it beside the permission."""
+    if line.check != "permission" or line.result != "ok" or decision.basis is None:
+        return line
+    return replace(line, detail=f"{decision.basis.value}: {decision.evidence}")
 
 
 def _without_occasion(
