@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from engine.domain.calendar import may_be_younger
+from engine.domain.calendar import local_day, may_be_younger, start_of_span
 from engine.domain.grammar import Span
 from engine.domain.words import Reason
 
@@ -153,20 +154,21 @@ class _Asked:
 
     rules: SalesRules
     now: datetime
-    zone: tzinfo
+    zone: ZoneInfo
 
     def day(self, instant: datetime) -> date:
-        return instant.astimezone(self.zone).date()
+        return local_day(instant, self.zone)
 
 
-def rely_on(buyer: Buyer, kind: str, about: About, rules: SalesRules, now: datetime, zone: tzinfo) -> str | Miss:
+def rely_on(buyer: Buyer, kind: str, about: About, rules: SalesRules, now: datetime, zone: ZoneInfo) -> str | Miss:
     """Return the evidence for this basis, or the first condition that is not met, with the purchases that came so far.
 
     Whoever has bought nothing is told so where a purchase could help at all.
     """
-    asked, can_carry = _Asked(rules, now, zone), kind in KINDS or kind == CONSENT_REFRESH
+    can_carry = kind in KINDS or kind == CONSENT_REFRESH
     if not buyer.concluded and not buyer.sales:
         return Miss(Reason.NO_PURCHASE if can_carry and rules.notices else Reason.NO_CONSENT)
+    asked = _Asked(rules, now, zone)
     if may_be_younger(OF_AGE, buyer.born, asked.day(now)):
         return Miss(Reason.MINOR, f"under {OF_AGE}, a purchase is not enough")
     if special := about.touched(kind, rules.special_categories):
@@ -210,7 +212,7 @@ def _is_no_special_category(sale: Sale, asked: _Asked) -> bool:
 
 
 def _is_fresh(sale: Sale, asked: _Asked) -> bool:
-    return asked.rules.stale_customer.after(asked.day(sale.at)) >= asked.day(asked.now)
+    return sale.at >= start_of_span(asked.rules.stale_customer, asked.now, asked.zone)
 
 
 _CONDITIONS: tuple[tuple[Reason, Callable[[Sale, _Asked], bool]], ...] = (

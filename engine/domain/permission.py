@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from engine.domain import existing_customer
-from engine.domain.calendar import may_be_younger
+from engine.domain.calendar import local_day, may_be_younger, start_of_span
 from engine.domain.contracts import Contract
 from engine.domain.existing_customer import CONSENT_REFRESH, NOBODY, TWO_YEARS, About, Buyer, Miss, SalesRules
 from engine.domain.grammar import Span
@@ -117,7 +118,7 @@ class PermissionFacts:
 class Policy:
     """What the shop's config says: its zone, the kinds and special categories each consent wording names, the terms."""
 
-    zone: tzinfo
+    zone: ZoneInfo
     wordings: Mapping[str, frozenset[str]] = field(default_factory=dict)
     special_wordings: Mapping[str, frozenset[str]] = field(default_factory=dict)
     stale_consent: Span = TWO_YEARS
@@ -125,11 +126,11 @@ class Policy:
 
     def day(self, instant: datetime) -> date:
         """Return the shop's local day."""
-        return instant.astimezone(self.zone).date()
+        return local_day(instant, self.zone)
 
     def is_stale(self, at: datetime, now: datetime) -> bool:
         """Say whether a consent last given or used then has lapsed by disuse (LG München I 17 HK O 138/10)."""
-        return self.stale_consent.after(self.day(at)) < self.day(now)
+        return at < start_of_span(self.stale_consent, now, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,8 @@ def _forbidden(
 ) -> Refused | None:
     """Return what stops all advertising of this kind, whatever it would rely on."""
     # A "no" counts whatever its date says: a clock that differs or was set back must not let a mail through.
-    no = _standing_block(kind, [*facts.blocks, *_blocks_said(facts.events)], yes)
+    noes = [*facts.blocks, *_blocks_said(facts.events)]
+    no = _standing_block(kind, noes, yes) if noes else None
     if no is not None:
         return Refused(no.reason, f"since {_time(no.at)}")
     if facts.paused_until is not None and now < facts.paused_until:

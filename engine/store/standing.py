@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -50,7 +50,6 @@ class Standing(NamedTuple):
 
 UNKNOWN = Standing(0, "", None, None, None, None, 0, None)
 
-_A_DAY = timedelta(days=1)
 _COLUMNS = ("id", "uid", "restricted_at", "parents_agreed_at", "birth_year", "birth_md", "purchase_count")
 _STANDING = Lookup(
     sa.select(*(_CUSTOMER.c[name] for name in (*_COLUMNS, "last_purchase_id"))),
@@ -96,8 +95,11 @@ def last_used(
     session: Session, events: Mapping[int, Sequence[ConsentFact]], now: datetime | None, policy: Policy | None
 ) -> dict[int, datetime]:
     """Return when each address was last sent a mail on a consent; only where a consent is so old that it matters."""
-    horizon = policy.stale_consent.before(policy.day(now)) + _A_DAY if policy and now else date.max
-    old = [number for number, said in events.items() if any(one.proven and one.at.date() <= horizon for one in said)]
+    old = [
+        number
+        for number, said in events.items()
+        if any(one.proven and (policy is None or now is None or policy.is_stale(one.at, now)) for one in said)
+    ]
     found: dict[int, datetime] = {}
     for address, at in _USED.rows(session, sorted(old)) if old else ():
         if (now is None or at <= now) and (address not in found or found[address] < at):
