@@ -14,9 +14,9 @@ from engine.steps.foresight import explaining, foreseeing, reaching
 from engine.store.lawful_tables import LegalHold, NoticeVersion
 from engine.store.tables import Address, Customer, Purchase
 from tests.conftest import CONFIG, MakeApp
-from tests.people import NOW, add_customer, add_purchase
+from tests.people import NOW, add_consent, add_customer, add_purchase
 from tests.providers.conftest import Served
-from tests.steps.sending_shop import BODIES, real_config, rows, tick
+from tests.steps.sending_shop import BIRTHDAY, BODIES, real_config, rows, tick
 from tests.steps.soundness import assert_sound, violations
 
 DAY = timedelta(days=1)
@@ -187,3 +187,20 @@ def test_a_notice_that_is_not_registered_carries_nothing(make_app: MakeApp) -> N
     app = build(make_app, notice="unknown")
     assert decided(app) == ("skip", Reason.NOTICE_MISSING, None)
     assert date(2026, 1, 1) == subscribing.policy_of(app.config).sales.notices["kasse"].first
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_b15_a_mail_that_was_sent_on_it_keeps_an_old_consent_and_a_rehearsal_does_not(
+    make_app: MakeApp, brevo: Served, real: bool
+) -> None:
+    a_year_ago, greeting = NOW - 365 * DAY, BIRTHDAY.replace("2026-11-01", "2025-11-01")
+    config = real_config(brevo) if real else CONFIG
+    app = make_app(config=config, campaigns={"birthday": greeting}, now=a_year_ago)
+    with app.database.write() as session:
+        anna = add_customer(session, "1", "anna@example.com", birthday=NOW.date().replace(year=1980))
+        add_consent(session, anna, at=NOW - 800 * DAY)
+    tick(app, a_year_ago)
+    tick(app, NOW)
+    assert [(row.state.value, row.reason) for row in rows(app)] == [
+        ("sent", None), ("sent", None) if real else ("skipped", Reason.STALE_CONSENT),
+    ]  # fmt: skip
