@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from engine.app import App
+from engine.domain.existing_customer import SalesRules
 from engine.domain.words import Basis, Reason
 from engine.steps import subscribing
 from engine.steps.foresight import explaining, foreseeing, reaching
+from engine.store.consents import permission_facts
 from engine.store.lawful_tables import LegalHold, NoticeVersion
 from engine.store.tables import Address, Customer, Purchase
 from tests.conftest import CONFIG, MakeApp
@@ -204,3 +207,24 @@ def test_b15_a_mail_that_was_sent_on_it_keeps_an_old_consent_and_a_rehearsal_doe
     assert [(row.state.value, row.reason) for row in rows(app)] == [
         ("sent", None), ("sent", None) if real else ("skipped", Reason.STALE_CONSENT),
     ]  # fmt: skip
+
+
+def test_without_a_registered_notice_nobodys_purchases_are_read(make_app: MakeApp) -> None:
+    app = build(make_app)
+    policy = subscribing.policy_of(app.config)
+    for registered, expected in ((policy, 1), (replace(policy, sales=SalesRules()), 0)):
+        with app.database.read() as session:
+            (facts,) = permission_facts(session, app.keyring, [(1, 1, None)], NOW, registered)
+        assert (len(facts.buyer.sales), facts.buyer.concluded) == (expected, 1)
+
+
+def test_b16_a_renewal_is_released_and_audited_on_another_kinds_consent(make_app: MakeApp, brevo: Served) -> None:
+    renewal = BIRTHDAY.replace('kind = "birthday"', 'kind = "consent_refresh"')
+    app = make_app(config=real_config(brevo), campaigns={"birthday": renewal})
+    with app.database.write() as session:
+        anna = add_customer(session, "1", "anna@example.com", birthday=NOW.date().replace(year=1980))
+        add_consent(session, anna, kinds="winback")
+        add_customer(session, "2", "ben@example.com", birthday=NOW.date().replace(year=1980))
+    tick(app)
+    assert [(row.state.value, row.reason) for row in rows(app)] == [("sent", None), ("skipped", Reason.NO_CONSENT)]
+    assert_sound(app)
