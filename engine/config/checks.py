@@ -25,11 +25,11 @@ _REGISTERED = _REPRESENTED | {"kg", "ohg", "e.k.", "e. k."}
 def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
     """Return what is wrong or doubtful about a config whose values are all right one by one."""
     return [
+        *check_notices(config, source, say),
         *_placeholders(config, source, say),
         *_provider(config, source, say),
         *_store(config, source, say),
         *_wordings(config, source, say),
-        *check_notices(config, source, say),
         *_imprint(config, source, say),
     ]
 
