@@ -477,3 +477,48 @@ def test_every_table_of_the_config_refuses_unknown_keys() -> None:
     models = [kind for kind in tables if isinstance(kind, type) and issubclass(kind, BaseModel)]
     assert models
     assert all(model.model_config["extra"] == "forbid" and model.model_config["frozen"] for model in models)
+
+
+NOTICE = """
+[notice.auftrag]
+file = "hinweis.txt"
+contact = "widerspruch@radhaus.shop"
+shown_from = 2026-01-01
+proof = "auftrag.pdf"
+declared_by = "Petra Sommer"
+
+[source.orders]
+file = "orders.csv"
+what = "purchases"
+notice = "auftrag"
+"""
+
+
+@pytest.fixture
+def notice(home: Path) -> Path:
+    """Lay a notice and its proof beside the config."""
+    (home / "hinweis.txt").write_text("Widerspruch jederzeit an\n  Widerspruch@radhaus.shop.", encoding="utf-8")
+    (home / "auftrag.pdf").write_bytes(b"%PDF scan")
+    return home
+
+
+def test_a_notice_with_text_contact_proof_and_name_is_right(notice: Path) -> None:
+    assert _findings(notice, SMALL + NOTICE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "level"),
+    [
+        ("widerspruch@", "post@", "L207", "error"),
+        ('proof = "auftrag.pdf"', "", "L208", "warning"),
+        ('declared_by = "Petra Sommer"', "", "L208", "warning"),
+        ("auftrag.pdf", "nowhere.pdf", "E113", "warning"),
+        ("hinweis.txt", "nowhere.txt", "E113", "warning"),
+        ("shown_from = 2026-01-01", "shown_from = 2026-01-02\nshown_until = 2026-01-01", "E109", "error"),
+        ('notice = "auftrag"', 'notice = "kasse"', "E103", "error"),
+        ('what = "purchases"', 'what = "customers"', "E109", "error"),
+    ],
+)
+def test_d6_what_keeps_a_notice_from_counting_is_found(notice: Path, old: str, new: str, code: str, level: str) -> None:
+    finding = _only(notice, SMALL + NOTICE.replace(old, new))
+    assert (finding.code, finding.level) == (code, level)

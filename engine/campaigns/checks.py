@@ -6,25 +6,24 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
+from engine.campaigns.lawful import check_law
 from engine.campaigns.model import ANY_LANGUAGE, CampaignFile, MessageTable, StepTable, texts_of
+from engine.config.sections import Config
 from engine.domain.grammar import When
-from engine.domain.permission import is_advertising
 from engine.errors import Finding
 from engine.toml.faults import Loc, Say
 from engine.toml.source import TomlSource
 from engine.triggers.contract import timings
 
-_CONSENT_ONLY = frozenset({"birthday", "seasonal_greeting", "abandoned_cart", "consent_refresh"})
-"""Kinds for which a purchase is never enough, so that `advertises` opens no door."""
 _ANY_DAY = date(2026, 7, 15)
 
 
-def check_campaign(file: CampaignFile, source: TomlSource, say: Say) -> Iterator[Finding]:
+def check_campaign(file: CampaignFile, config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
     """Yield what is wrong or doubtful about a campaign whose values are all right one by one."""
     yield from _mails(file, source, say)
     yield from _dates(file, source, say)
     yield from _order(file, source, say)
-    yield from _law(file, source, say)
+    yield from check_law(file, config, source, say)
 
 
 def _mails(file: CampaignFile, source: TomlSource, say: Say) -> Iterator[Finding]:
@@ -107,15 +106,3 @@ def _order(file: CampaignFile, source: TomlSource, say: Say) -> Iterator[Finding
 
 def _dated_by(step: StepTable) -> str:
     return "when" if step.when else "wait"
-
-
-def _law(file: CampaignFile, source: TomlSource, say: Say) -> Iterator[Finding]:
-    """Warn where the law will leave hardly anybody to write to."""
-    if "*" in file.advertises:
-        told = say('"everything" is not similar to what somebody bought (LG Frankfurt 2-03 O 372/17)')
-        remedy = say("without consent nobody gets this; name the categories it advertises")
-        yield source.finding("L203", told, ("advertises",), help=remedy, level="warning")
-    if is_advertising(file.kind) and not file.advertises and file.kind not in _CONSENT_ONLY:
-        told = say("`advertises` is missing: what does this mail advertise?")
-        remedy = say("without this line only customers who have consented may get it")
-        yield source.finding("L202", told, ("kind",), help=remedy, level="warning")

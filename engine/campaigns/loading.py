@@ -107,7 +107,7 @@ def read_campaign(source: TomlSource, config: Config, say: Say) -> ReadFile:
     except ValidationError as error:
         reader = Reader(source, source.data, CampaignFile, say, RESERVED, RESERVED_VALUES)
         return ReadFile(source, None, tuple(find_mistakes(reader, error)))
-    findings = tuple(check_campaign(file, source, say))
+    findings = tuple(check_campaign(file, config, source, say))
     wrong = any(finding.level == "error" for finding in findings)
     return ReadFile(source, None if wrong else _campaign(file, source.file, config.shop.language), findings)
 

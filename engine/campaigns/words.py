@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from engine.campaigns.model import AnyTrigger, Audience, Campaign, Start, Step
+from engine.domain.existing_customer import ABOUT_THE_PURCHASE
 from engine.domain.permission import is_advertising
 from engine.domain.words import OnDoubt
 from engine.language import Language
@@ -48,6 +49,8 @@ class _Words:
         say, kind = self._say, campaign.kind
         if not is_advertising(kind):
             return say("%(kind)s: owed by contract, must not advertise", kind=kind)
+        if not campaign.advertises and kind in ABOUT_THE_PURCHASE:
+            return say("%(kind)s: advertising for what was bought", kind=kind)
         if not campaign.advertises:
             return say("%(kind)s: advertising, only with consent", kind=kind)
         categories = ", ".join(campaign.advertises)

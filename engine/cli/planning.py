@@ -132,7 +132,7 @@ def explain(
 
 
 def _show_explanation(app: App, found: Explanation, *, in_full: bool) -> None:
-    from engine.cli.reasons import BASES
+    from engine.cli.reasons import BASES, REMEDIES
     from engine.cli.sentences import sentence
     from engine.cli.trail import trail_lines
 
@@ -144,6 +144,8 @@ def _show_explanation(app: App, found: Explanation, *, in_full: bool) -> None:
         say("  => " + _("would get the mail (%(basis)s)", basis=_(BASES[found.basis]) if found.basis else "–"))
     else:
         say("  => " + _("gets no mail now: %(reason)s", reason=sentence(found.reason, _)))
+        if found.reason and found.reason in REMEDIES:
+            say("     " + _(REMEDIES[found.reason]))
     if found.next_due:
         say("  => " + _("next occasion: %(day)s", day=found.next_due.isoformat()))
     say()

@@ -81,6 +81,29 @@ REASONS: Mapping[Reason, str] = {
 
 REMEDIES: Mapping[Reason, str] = {
     Reason.NO_CONSENT: "Ask for consent with the next order: a box of its own, not ticked, that names what you send.",
+    Reason.NOTICE_MISSING: (
+        "Let a sentence stand beside the e-mail field that one may object (treuepost wording print auftragsschein), "
+        "and enter shown_from: every order from that day on counts, earlier ones never do."
+    ),
+    Reason.KIND_NEEDS_CONSENT: (
+        "Greetings need a box of their own; a purchase is never enough: treuepost wording print geburtstag."
+    ),
+    Reason.NO_PURCHASE: "Let people sign up in the shop: treuepost wording print aushang prints the poster.",
+    Reason.ADVERTISES_MISSING: 'Say in the campaign what it advertises: advertises = ["…"].',
+    Reason.ADVERTISES_EVERYTHING: (
+        "An offer on everything needs consent. Limit it to what is similar to the purchase: advertises = [...]."
+    ),
+    Reason.CATEGORY_NOT_SIMILAR: (
+        "What is similar you decide in [legal.similarity] of config.toml; in doubt ask your lawyer."
+    ),
+    Reason.ADDRESS_NOT_FROM_SALE: (
+        "Only an address given with the order counts: bring the column email_from_sale along with the purchases."
+    ),
+    Reason.STALE_CONSENT: "Whoever was not written to for so long must sign up again, by themselves.",
+    Reason.STALE_CUSTOMER: "The next order counts again.",
+    Reason.SPECIAL_CATEGORY: (
+        "Name these goods in the text beside the box and in [wording.ID] special_categories: new consents then count."
+    ),
     Reason.NO_ADDRESS: "Ask for the e-mail address with the next order.",
     Reason.NOT_CONFIRMED: "Whoever signed up and never confirmed must sign up again. A reminder would be advertising.",
     Reason.UNPROVEN: (

@@ -43,8 +43,23 @@ DUE: Mapping[str, str] = {
 """What the explanation says of days, and the sentence for each."""
 
 _PAST = re.compile(r"(?P<state>\w+) (?P<day>[\d-]+)(?:: (?P<reason>\w+))? \(.*message (?P<message>[\w-]+)\)")
-_TELLING = frozenset({Reason.NEVER_TAGS, Reason.OCCASION_MOVED, Reason.SEND_WINDOW, Reason.QUIET_HOURS})
-"""Reasons whose detail is data (a tag, a day, an hour) and reads the same in every language."""
+_TELLING = frozenset(
+    {
+        Reason.NEVER_TAGS,
+        Reason.OCCASION_MOVED,
+        Reason.SEND_WINDOW,
+        Reason.QUIET_HOURS,
+        Reason.PURCHASE_NOT_CONCLUDED,
+        Reason.ADDRESS_NOT_FROM_SALE,
+        Reason.NOTICE_MISSING,
+        Reason.STALE_CUSTOMER,
+        Reason.ADVERTISES_MISSING,
+        Reason.ADVERTISES_EVERYTHING,
+        Reason.CATEGORY_NOT_SIMILAR,
+        Reason.LEGAL_HOLD,
+    }
+)
+"""Reasons whose detail is data (a tag, a day, ids of purchases and notices) and reads the same in every language."""
 
 
 def trail_lines(trail: tuple[Trail, ...], zone: ZoneInfo, _: Translate) -> list[str]:

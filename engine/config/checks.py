@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from engine.config.notices import check_notices
 from engine.config.providers import PROVIDERS
 from engine.config.sections import LOOPBACK, Config, ProviderSection
 from engine.errors import Finding
@@ -24,6 +25,7 @@ _REGISTERED = _REPRESENTED | {"kg", "ohg", "e.k.", "e. k."}
 def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
     """Return what is wrong or doubtful about a config whose values are all right one by one."""
     return [
+        *check_notices(config, source, say),
         *_placeholders(config, source, say),
         *_provider(config, source, say),
         *_store(config, source, say),

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.domain.grammar import Window
+from engine.domain.grammar import Span, Window
 
 _DAY = timedelta(days=1)
 
@@ -95,6 +95,24 @@ def birthday_in(year: int, birth_md: int, leap_day: int) -> date:
     """
     month, day = divmod(leap_day if birth_md == 229 and not isleap(year) else birth_md, 100)
     return date(year, month, day)
+
+
+def may_be_younger(years: int, born: tuple[int | None, int | None], today: date) -> bool:
+    """Say whether somebody, born in a year and on a month*100+day, may be younger than so many years.
+
+    Where only the year is known, it is the last day of it; without a year nobody is known to be young.
+    """
+    year, birth_md = born
+    if year is None:
+        return False
+    is_before_birthday = today.month * 100 + today.day < (birth_md or 1231)
+    return today.year - year - is_before_birthday < years
+
+
+@lru_cache(maxsize=256)
+def start_of_span(span: Span, end: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first instant of the local day so long before another: what is older lies outside the span."""
+    return day_start(span.before(local_day(end, zone)), zone)
 
 
 def _changes(day: date, zone: ZoneInfo, window: Window, quiet: Window | None) -> list[datetime]:

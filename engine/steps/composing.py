@@ -11,6 +11,7 @@ from babel.numbers import get_currency_precision
 
 from engine.campaigns.model import Campaign
 from engine.domain.calendar import birthday_in, local_day
+from engine.domain.existing_customer import evidence_of
 from engine.domain.words import Basis, Email
 from engine.errors import NothingFound
 from engine.rendering import mail
@@ -25,7 +26,7 @@ from engine.rendering.context import (
 )
 from engine.rendering.mail import Envelope
 from engine.rendering.renderer import Rendered
-from engine.steps.gating import Inspected
+from engine.steps.gating import Inspected, words_of
 from engine.steps.shop import Shop
 from engine.store.facts import Known, Person, Row
 from engine.triggers.birthday import LEAP_DAYS, Birthday
@@ -86,7 +87,7 @@ def _customer(person: Person, campaign: Campaign | None) -> CustomerView:
         address_form=person.address_form,
         birthday=_birthday(person, campaign),
         customer_since=person.customer_since,
-        tags=_words(person.tags),
+        tags=words_of(person.tags),
     )
 
 
@@ -105,8 +106,8 @@ def _purchase(row: Row | None, one: Inspected) -> PurchaseView | None:
         purchased_on=local_day(row.purchased_at, one.zone),
         amount=_amount(row.amount_minor, row.currency),
         currency=row.currency,
-        categories=_words(row.categories),
-        items=_words(row.items),
+        categories=words_of(row.categories),
+        items=words_of(row.items),
     )
 
 
@@ -141,14 +142,23 @@ def _visit(row: Row | None) -> VisitView | None:
 
 
 def _because(one: Inspected) -> Because:
-    """Return what the footer says: the basis, and for a consent its day."""
+    """Return what the footer says: the basis, for a consent its day, for a purchase what was bought."""
     decision = one.decision
+    if decision.basis is Basis.EXISTING_CUSTOMER:
+        return Because(decision.basis, product=_bought(one))
     if decision.basis is not Basis.CONSENT:
         return Because(decision.basis)
     at = next((event.at for event in one.permission.events if decision.evidence == f"consent:{event.id}"), None)
     return Because(decision.basis, local_day(at, one.zone) if at else None)
 
 
-@lru_cache(maxsize=1024)
-def _words(cell: str) -> tuple[str, ...]:
-    return tuple(word for word in cell.split(";") if word)
+def _bought(one: Inspected) -> str:
+    """Return the kind of goods the mail relies on, as people read it: `heizung.wartung` is "Heizung (Wartung)"."""
+    relied = {number for number, _notice in evidence_of(one.decision.evidence)}
+    sales = [sale for sale in one.permission.buyer.sales if sale.purchase_id in relied]
+    return ", ".join(dict.fromkeys(_spoken(category) for sale in sales for category in sale.categories))
+
+
+def _spoken(category: str) -> str:
+    wide, *narrow = (word.replace("_", " ").capitalize() for word in category.split("."))
+    return f"{wide} ({', '.join(narrow)})" if narrow else wide

@@ -17,9 +17,10 @@ from sqlmodel import Session
 
 from engine.campaigns.loading import Campaign
 from engine.domain.calendar import local_day
+from engine.domain.existing_customer import About
 from engine.domain.gates import Facts, Rules, decide
 from engine.domain.grammar import EVERY_DAY, Window
-from engine.domain.permission import PermissionFacts, Policy, is_advertising, permit
+from engine.domain.permission import NOTHING_SAID, PermissionFacts, Policy, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
 from engine.providers.contract import may_advertise
 from engine.steps import planning
@@ -76,7 +77,7 @@ def inspect(session: Session, app: Shop, rows: Sequence[MessageRow], now: dateti
         (row.customer_id, person.address_id, person.service_item_id)
         for row, person in zip(everyone, people, strict=True)
     ]
-    allowed = permission_facts(session, app.keyring, subjects, now)
+    allowed = permission_facts(session, app.keyring, subjects, now, group.policy)
     seen = sorted(zip(everyone, allowed, strict=True), key=lambda one: (one[0].id not in own, *_order(one[0])))
     led = _one_by_one(group, seen)
     return Inspection([one for one in led if one.row.id in own], known)
@@ -182,11 +183,11 @@ class _Group:
             due=row.due,
             standing=self.standing.get(row.id),
             expires_at=row.expires_at,
-            permission=permit(row.kind, permission, self.policy, self.now),
+            permission=permit(row.kind, permission, self.policy, self.now, self._about(row, person)),
             email=person.email,
             data_changed=self._data_changed(row, person),
             not_in_source=person.not_in_source,
-            tags=_tags(person.tags),
+            tags=frozenset(words_of(person.tags)) if person.tags else _NOTHING,
             happened=self.happened.get(row.id, _NOTHING),
             overtaken=row.id in self.known.overtaken,
             carried_by=self._carried_by(own, zone) if own else "",
@@ -195,6 +196,15 @@ class _Group:
             else (),
             written_by_campaign=tuple([mail.at for mail in own]),
         )
+
+    def _about(self, row: MessageRow, person: Person) -> About:
+        """Return what the mail advertises, and the purchase that is its occasion."""
+        campaign = self.campaigns.get(row.campaign)
+        bought = self.known.purchases.get(person.purchase_id or 0)
+        advertises = campaign.advertises if campaign else ()
+        if bought is None:
+            return About(advertises) if advertises else NOTHING_SAID
+        return About(advertises, bought.purchase_id, words_of(bought.categories))
 
     def _carried_by(self, own: Sequence[Written], zone: ZoneInfo) -> str:
         """Return the campaign's mail to this address that goes today, or has gone."""
@@ -215,8 +225,9 @@ class _Group:
 
 
 @lru_cache(maxsize=1024)
-def _tags(cell: str) -> frozenset[str]:
-    return frozenset(tag for tag in cell.split(";") if tag)
+def words_of(cell: str) -> tuple[str, ...]:
+    """Return a list as the store keeps it, `;a;b;`, as words."""
+    return tuple(word for word in cell.split(";") if word)
 
 
 def _rules(

@@ -13,7 +13,9 @@ from datetime import datetime
 from sqlmodel import Session
 
 from engine.config.loading import Config
+from engine.config.sections import Notice
 from engine.domain.addresses import exact, masked
+from engine.domain.existing_customer import SalesRules, Shown
 from engine.domain.permission import ADVERTISING, KINDS, ConsentState, Policy, withdrawal_scope
 from engine.domain.words import Reason
 from engine.errors import NothingFound, UsageError
@@ -78,8 +80,31 @@ class _No:
 
 def policy_of(config: Config) -> Policy:
     """Return what the shop's config says about permission."""
-    wordings = {name: frozenset(wording.kinds) for name, wording in config.wording.items()}
-    return Policy(zone=config.shop.zone, wordings=wordings)
+    return Policy(
+        zone=config.shop.zone,
+        wordings={name: frozenset(wording.kinds) for name, wording in config.wording.items()},
+        special_wordings={
+            name: frozenset(category.strip().lower() for category in wording.special_categories)
+            for name, wording in config.wording.items()
+            if wording.special_categories
+        },
+        stale_consent=config.legal.stale_consent,
+        sales=SalesRules(
+            notices={name: shown for name, one in config.notice.items() if (shown := shown_of(one))},
+            similarity=config.legal.similarity,
+            special_categories=config.legal.special_categories,
+            single_assortment=config.legal.single_assortment,
+            strict_sale=config.legal.strict_sale,
+            stale_customer=config.legal.stale_customer,
+        ),
+    )
+
+
+def shown_of(notice: Notice) -> Shown | None:
+    """Return the days on which a notice was shown; one that nobody declares by name, with proof, does not count."""
+    if notice.shown_from is None or not notice.declared_by or not notice.proof:
+        return None
+    return Shown(notice.shown_from, notice.shown_until)
 
 
 def record(session: Session, ledger: Ledger, events: Sequence[NewConsent], now: datetime, actor: str) -> int:

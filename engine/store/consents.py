@@ -19,19 +19,21 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.chain import Value, canonical
-from engine.domain.permission import Block, ConsentFact, ConsentState, Contract, PermissionFacts
+from engine.domain.contracts import Contract
+from engine.domain.existing_customer import Sale
+from engine.domain.permission import Block, ConsentFact, ConsentState, PermissionFacts, Policy
 from engine.keys import Keyring
-from engine.store import addresses, consent_log, order, suppressions
+from engine.store import addresses, consent_log, order, standing, suppressions
 from engine.store.consent_log import Said
 from engine.store.lookups import Lookup
-from engine.store.tables import Address, ConsentEvent, ConsentPii, Customer, CustomerAddress, ServiceItem
+from engine.store.standing import UNKNOWN, Cases, Standing
+from engine.store.tables import Address, ConsentEvent, ConsentPii, CustomerAddress, ServiceItem
 from engine.store.upsert import chunks
 
 _EVENT: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _PII: sa.Table = ConsentPii.__table__  # type: ignore[attr-defined]
 _KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
-_CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _ITEM: sa.Table = ServiceItem.__table__  # type: ignore[attr-defined]
 
 _NEGATIVE = frozenset({ConsentState.WITHDRAWN, ConsentState.OBJECTED})
@@ -166,13 +168,20 @@ def _entry(row: dict[str, Any]) -> ConsentEntry:
 
 
 def permission_facts(
-    session: Session, keyring: Keyring, rows: Sequence[Subject], now: datetime | None = None
+    session: Session,
+    keyring: Keyring,
+    rows: Sequence[Subject],
+    now: datetime | None = None,
+    policy: Policy | None = None,
 ) -> list[PermissionFacts]:
-    """Return what bears on each mail, in the order of `rows`; with `now`, without what is dated after it."""
+    """Return what bears on each mail, in the order of `rows`; with `now`, without what is dated after it.
+
+    With `policy`, what cannot matter under it is not read.
+    """
     keys_hold = suppressions.keys_hold(session, keyring)
     found: list[PermissionFacts] = []
     for part in chunks(rows):
-        group = _read_group(session, keyring, part, now)
+        group = _read_group(session, keyring, part, now, policy)
         found.extend(_facts_of(row, group, keys_hold=keys_hold) for row in part)
     return found
 
@@ -183,33 +192,46 @@ class _Group:
 
     known: Mapping[int, set[int]]
     neighbours: Mapping[int, set[int]]
-    emails: Mapping[int, str]
+    forms: Mapping[int, tuple[str, datetime | None]]
+    marks: Mapping[int, tuple[str, ...]]
     events: Mapping[int, list[ConsentFact]]
     blocks: Mapping[int, list[Block]]
     personal: Mapping[int, list[Block]]
+    people: Mapping[int, Standing]
+    cases: Cases
     contracts: Mapping[tuple[int, int], Contract] = field(default_factory=dict)
+    sales: Mapping[int, list[Sale]] = field(default_factory=dict)
+    used: Mapping[int, datetime] = field(default_factory=dict)
 
 
-def _read_group(session: Session, keyring: Keyring, rows: Sequence[Subject], now: datetime | None) -> _Group:
+def _read_group(
+    session: Session, keyring: Keyring, rows: Sequence[Subject], now: datetime | None, policy: Policy | None
+) -> _Group:
     customers = {customer for customer, _, _ in rows}
     mailboxes = {address for _, address, _ in rows if address is not None}
     known = _addresses_of(session, customers)
     neighbours = _neighbours(session, mailboxes)
     involved = mailboxes.union(*known.values(), *neighbours.values())
     forms = list(_FORMS.rows(session, sorted(involved)))
-    marks = {number: suppressions.address_marks(keyring, exact, canonical) for number, exact, canonical, _ in forms}
-    people = _UIDS.rows(session, sorted(customers))
-    persons = {number: suppressions.person_marks(keyring, uid) for number, uid in people}
+    marks = {number: suppressions.address_marks(keyring, exact, canonical) for number, exact, canonical, *_ in forms}
+    people = standing.of_customers(session, customers)
+    persons = {number: suppressions.person_marks(keyring, one.uid) for number, one in people.items()}
     said = suppressions.blocks(session, {mark for each in (*marks.values(), *persons.values()) for mark in each})
     items = {item for _, _, item in rows if item is not None}
+    events = _events(session, involved, now)
     return _Group(
         known=known,
         neighbours=neighbours,
-        emails={number: email for number, _, _, email in forms},
-        events=_events(session, involved, now),
+        forms={number: (email, paused_until) for number, _, _, email, paused_until in forms},
+        marks=marks,
+        events=events,
         blocks=_under(marks, said),
         personal=_under(persons, said),
+        people=people,
+        cases=standing.cases(session),
         contracts=_contracts(session, items) if items else {},
+        sales=standing.sales_of(session, customers) if policy is None or policy.sales.notices else {},
+        used=standing.last_used(session, {number: events[number] for number in mailboxes & events.keys()}, now, policy),
     )
 
 
@@ -230,12 +252,20 @@ def _facts_of(row: Subject, group: _Group, *, keys_hold: bool) -> PermissionFact
         if other != mailbox:
             blocks += [block for block in group.blocks.get(other, ()) if suppressions.is_personal(block)]
             events += [_elsewhere(event) for event in group.events.get(other, ()) if event.state in _NEGATIVE]
+    person = group.people.get(customer, UNKNOWN)
+    email, paused_until = group.forms.get(mailbox, (None, None))
     return PermissionFacts(
-        email=group.emails.get(mailbox),
+        email=email,
         keys_hold=keys_hold,
         blocks=tuple(blocks),
         events=tuple(events),
         contract=group.contracts.get((customer, item)) if item is not None else None,
+        held=group.cases.find(customer, mailbox, group.marks.get(mailbox, ())),
+        restricted_at=person.restricted_at,
+        paused_until=paused_until,
+        parents_agreed_at=person.parents_agreed_at,
+        consent_used_at=group.used.get(mailbox),
+        buyer=person.buyer(group.sales.get(customer, ())),
     )
 
 
@@ -253,8 +283,7 @@ def _columns(table: sa.Table, *names: str) -> list[sa.Column[Any]]:
 _SAID = _columns(_EVENT, "address_id", "id", "state", "at", "kinds", "wording", "proven")
 _HERE, _THERE = _KNOWN.alias("here"), _KNOWN.alias("there")
 _EVENTS = Lookup(sa.select(*_SAID), _EVENT.c.address_id)
-_FORMS = Lookup(sa.select(*_columns(_ADDRESS, "id", "exact", "canonical", "email")), _ADDRESS.c.id)
-_UIDS = Lookup(sa.select(_CUSTOMER.c.id, _CUSTOMER.c.uid), _CUSTOMER.c.id)
+_FORMS = Lookup(sa.select(*_columns(_ADDRESS, "id", "exact", "canonical", "email", "paused_until")), _ADDRESS.c.id)
 _MAILBOXES = Lookup(sa.select(_KNOWN.c.customer_id, _KNOWN.c.address_id), _KNOWN.c.customer_id)
 _OTHERS = Lookup(
     sa.select(_HERE.c.address_id, _THERE.c.address_id.label("other"))

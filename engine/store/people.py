@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain import addresses as forms
-from engine.domain.permission import Contract
+from engine.domain.contracts import Contract
 from engine.domain.words import State
 from engine.store import messages
 from engine.store.messages import MessageRow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby, pairwise
@@ -26,6 +26,7 @@ _EMPTY: dict[str, object] = {
     "items": "",
     "email_from_sale": None,
     "notice": "",
+    "notice_version": "",
     "notice_shown_at": None,
 }
 _COLUMNS = ("customer_id", "purchased_at", "local_on", *_EMPTY)
@@ -82,8 +83,9 @@ def write(session: Session, rows: Sequence[dict[str, object]], now: datetime) ->
     written = Written()
     new: list[dict[str, object]] = []
     changed: list[dict[str, object]] = []
-    for row in rows:
-        old = before.get(row["purchase_id"])
+    for brought in rows:
+        old = before.get(brought["purchase_id"])
+        row = brought if old is None else _as_first_shown(brought, old)
         if old is None:
             new.append({**_EMPTY, **row, "updated_at": now})
         elif differs(row, old):
@@ -96,6 +98,13 @@ def write(session: Session, rows: Sequence[dict[str, object]], now: datetime) ->
     written.updated = len(changed)
     written.customers.update(row["customer_id"] for row in (*new, *changed))  # type: ignore[misc]
     return written
+
+
+def _as_first_shown(row: dict[str, object], old: Mapping[str, object]) -> dict[str, object]:
+    """Return the row with the version of its notice that came first: a text changed since was not shown then."""
+    if not old["notice_version"] or row.get("notice") != old["notice"]:
+        return row
+    return {**row, "notice_version": old["notice_version"]}
 
 
 def count_again(session: Session, customers: Sequence[int]) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.contracts import NO_REFERENCE
 from engine.domain.cycles import is_another_service, next_due
 from engine.domain.grammar import Span
 from engine.store.tables import ServiceItem, Visit
@@ -169,3 +170,10 @@ def span(interval: str) -> Span | None:
 
 def _day(value: object) -> date | None:
     return value if isinstance(value, date) else None
+
+
+def empty_references(session: Session) -> dict[str, int]:
+    """Return what stands in place of a contract's number without being one, like "ja", and how often."""
+    said = sa.func.lower(sa.func.trim(_ITEM.c.contract_ref))
+    query = sa.select(said, sa.func.count()).where(said.in_(sorted(NO_REFERENCE))).group_by(said).order_by(said)
+    return {word: count for word, count in session.connection().execute(query)}  # noqa: C416  (rows are no pairs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.campaigns.loading import examine_campaigns
 from engine.campaigns.model import Campaign
 from engine.config.loading import Config
-from engine.config.sections import Shop
+from engine.config.sections import Legal, Shop
 from engine.errors import Finding
 
 MESSAGE = '[message]\nsubject = "Hallo"\nbody = "Guten Tag"\n'
@@ -40,8 +40,10 @@ def config(language: str = "en") -> Config:
     return Config(shop=Shop(name="Radhaus", address="Lindenallee 4", language=language))  # type: ignore[arg-type]
 
 
-def examine(folder: Path, *files: str | bytes, language: str = "en") -> tuple[tuple[Campaign, ...], list[Finding]]:
+def examine(
+    folder: Path, *files: str | bytes, language: str = "en", legal: Legal | None = None
+) -> tuple[tuple[Campaign, ...], list[Finding]]:
     """Write the files as a.toml, b.toml, … and read them as campaigns."""
     for name, text in zip("abcdefgh", files, strict=False):
         (folder / f"{name}.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return examine_campaigns(folder, config(language))
+    return examine_campaigns(folder, config(language).model_copy(update={"legal": legal or Legal()}))

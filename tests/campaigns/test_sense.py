@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.sections import Legal
 from engine.errors import Finding
 from tests.campaigns.files import BIRTHDAY, MESSAGE, SERVICE, examine
 
@@ -100,9 +101,49 @@ def test_a_lapse_is_not_counted_in_hours(folder: Path) -> None:
 
 
 def test_advertising_without_a_category_is_only_a_warning(folder: Path) -> None:
-    campaigns, findings = examine(folder, PURCHASE.replace('advertises = ["a"]\n', ""))
+    campaigns, findings = examine(folder, PURCHASE.replace('advertises = ["a"]\n', "").replace("thank_you", "coupon"))
     assert [(finding.code, finding.level) for finding in findings] == [("L202", "warning")]
     assert len(campaigns) == 1
+
+
+def test_a_mail_about_the_purchase_it_follows_need_not_say_what_it_advertises(folder: Path) -> None:
+    text = PURCHASE.replace('advertises = ["a"]\n', "")
+    assert _found(folder, text) == []
+    without_a_purchase = text.replace('on = "purchase"', 'on = "birthday"')
+    assert [finding.code for finding in _found(folder, without_a_purchase)] == ["L202"]
+
+
+def test_a1_the_legal_class_cannot_be_set(folder: Path) -> None:
+    (finding,) = _found(folder, PURCHASE.replace('kind = "thank_you"', 'kind = "thank_you"\nclass = "transactional"'))
+    assert (finding.code, finding.level) == ("E101", "error")
+
+
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [
+        ("Ihr Gutschein: 5 Euro", [("L301", "error")]),
+        ("Jetzt 15 % auf alles", [("L301", "error")]),
+        ("Mit Rabattcode SOMMER", [("L301", "error")]),
+        ("Mehr: https://shop.example.net/neu", [("L301", "warning")]),
+        ("Ihr Termin ist am Montag.", []),
+    ],
+)
+def test_a4_a_mail_that_is_owed_must_not_advertise(folder: Path, words: str, codes: list[tuple[str, str]]) -> None:
+    text = PURCHASE.replace("thank_you", "contract_appointment").replace('on = "purchase"', 'on = "service_due"')
+    text = text.replace("body = ", f'preview = "{words}"\nbody = ')
+    assert [(finding.code, finding.level) for finding in _found(folder, text)] == codes
+    assert _found(folder, text.replace("contract_appointment", "service_reminder")) == []
+
+
+def test_d3_a_category_outside_every_group_is_warned_about(folder: Path) -> None:
+    legal = Legal(similarity={"heizung": ("heizung.wartung", "a")})
+    assert examine(folder, PURCHASE.replace('["a"]', '["a.b", "heizung.wartung"]'), legal=legal)[1] == []
+    findings = examine(folder, PURCHASE.replace('["a"]', '["bad.umbau"]'), legal=legal)[1]
+    assert [(finding.code, finding.level) for finding in findings] == [("L204", "warning")]
+    assert '"bad.umbau"' in findings[0].message
+    everything = examine(folder, PURCHASE.replace('["a"]', '["*"]'), legal=legal)[1]
+    assert [finding.code for finding in everything] == ["L203"]
+    assert 'advertises = ["heizung.wartung", "a"]' in everything[0].help
 
 
 def test_a_greeting_is_not_asked_what_it_advertises(folder: Path) -> None:

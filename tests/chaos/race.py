@@ -294,8 +294,8 @@ def trusting() -> Iterator[None]:
     read: dict[object, Any] = {}
     real = gating.permission_facts
 
-    def stale(session: Any, keyring: Any, rows: Sequence[Any], now: Any = None) -> list[Any]:
-        fresh = real(session, keyring, rows, now)
+    def stale(session: Any, keyring: Any, rows: Sequence[Any], *more: Any) -> list[Any]:
+        fresh = real(session, keyring, rows, *more)
         return [read.setdefault(row, facts) for row, facts in zip(rows, fresh, strict=True)]
 
     with mock.patch.object(gating, "permission_facts", stale):

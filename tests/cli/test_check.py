@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from engine.cli import build
+from engine.clock import system_clock
 from engine.store import schema
 from engine.store.database import Database
 from tests.conftest import CONFIG, WORDING
@@ -60,7 +61,7 @@ def add_people(home: Path) -> None:
     schema.upgrade(database)
     with database.write() as session:
         anna = add_customer(session, "1", "anna@example.com")
-        add_consent(session, anna, at=datetime(2020, 1, 5, tzinfo=UTC))
+        add_consent(session, anna, at=system_clock() - timedelta(days=100))
         add_customer(session, "2", "ben@example.com")
     database.close()
 

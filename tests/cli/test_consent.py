@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from engine.clock import system_clock
 from tests.cli.typed import document, make_folder, opened, typed
 from tests.people import add_consent, add_customer, add_service_item
+
+AGREED = system_clock() - timedelta(days=100)
+"""The commands go by the machine's clock, and a consent that is not used lapses."""
 
 SERVICE = """
 id = "service"
@@ -32,7 +36,7 @@ def home(tmp_path: Path) -> Path:
     make_folder(folder)
     with opened(folder) as session:
         anna = add_customer(session, "1", "anna@example.com", first_name="Anna", last_name="Meyer")
-        add_consent(session, anna, at=datetime(2020, 1, 5, tzinfo=UTC))
+        add_consent(session, anna, at=AGREED)
         add_customer(session, "2", "ben@example.com", first_name="Ben", last_name="Meyer")
         cleo = add_customer(session, "3", None, first_name="Cleo")
         add_service_item(session, cleo, "T-1", datetime(2026, 1, 1, tzinfo=UTC).date(), contract_ref="W-1")

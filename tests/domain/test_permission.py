@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.domain.contracts import Contract
 from engine.domain.permission import (
     KINDS,
     Block,
     ConsentFact,
     ConsentState,
-    Contract,
     LegalClass,
     PermissionFacts,
     Permitted,

@@ -83,7 +83,7 @@ def due_on(files: Files, day: date) -> Due:
     _birthdays(files, day, due)
     _lapses_and_thanks(files, day, due)
     _services(files, day, due)
-    _refusals(files, due)
+    _refusals(files, day, due)
     return due
 
 
@@ -120,27 +120,39 @@ def _services(files: Files, day: date, due: Due) -> None:
             due.people[SERVICE].add(row["customer_id"])
 
 
-def _refusals(files: Files, due: Due) -> None:
-    history: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in files.consents:
-        history[row["email"].lower()].append((row["at"], row["state"]))
+def _refusals(files: Files, day: date, due: Due) -> None:
+    history = said_by(files)
     address = {row["customer_id"]: row["email"].lower() for row in files.customers}
+    bought = {row["customer_id"] for row in files.purchases if row["status"] == "concluded"}
     for campaign, people in due.people.items():
         for customer in people:
-            reason = _reason(address[customer], history)
+            reason = _reason(address[customer], history, day)
+            if reason == "no_consent" and customer in bought:
+                reason = "kind_needs_consent" if campaign == BIRTHDAY else "notice_missing"
             if reason:
                 due.refused[campaign, customer] = reason
 
 
-def _reason(email: str, history: dict[str, list[tuple[str, str]]]) -> str:
+def said_by(files: Files) -> dict[str, list[tuple[str, str]]]:
+    """Return what was said at each address, with its time."""
+    history: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in files.consents:
+        history[row["email"].lower()].append((row["at"], row["state"]))
+    return history
+
+
+def _reason(email: str, history: dict[str, list[tuple[str, str]]], day: date) -> str:
     if not email:
         return "no_address"
     if not email.isascii():
         return "unsendable_address"
-    states = [state for _, state in sorted(history[email])]
+    said = sorted(history[email])
+    states = [state for _, state in said]
     if "withdrawn" in states:
         return "withdrawn"
     if "confirmed" in states:
-        return ""
+        given = max(at for at, state in said if state == "confirmed")
+        # A rehearsal mails nobody, so no consent is used in it.
+        return "" if add_months(datetime.fromisoformat(given).astimezone(BERLIN).date(), 24) >= day else "stale_consent"
     # A bare claim has no date: it counts from its import, which is later than the day that is played.
     return "not_confirmed" if "requested" in states else "no_consent"

@@ -133,3 +133,13 @@ def test_rows_for_somebody_or_something_unknown_are_refused(boilers: Desk) -> No
     visits = boilers.bring("visits", VISITS + "V1,B9,2026-11-20,\n")
 
     assert (items.refused, visits.refused) == (1, 1)
+
+
+def test_a_word_is_no_contract_number_and_its_row_is_named(desk: Desk) -> None:
+    desk.bring("customers", "customer_id,email\n1,a@example.com\n")
+    text = "service_item_id,customer_id,contract_ref\nB1,1,W-17\nB2,1,Ja\nB3,1,\n"
+    report = desk.bring("service-items", text)
+    assert report.created == 3
+    (warning,) = report.warnings
+    assert "1 service items have a contract_ref that is none" in warning
+    assert "(rows 3)" in warning

@@ -13,13 +13,14 @@ from sqlmodel import Session
 from engine.campaigns.loading import find_campaign
 from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
-from engine.domain.permission import Permitted, permit
+from engine.domain.permission import Permitted
 from engine.domain.scanning import first_chance
 from engine.domain.states import AT_REST
 from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
 from engine.errors import NothingFound
 from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
+from engine.steps.foresight.reaching import permit_anyhow, targets_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
 from engine.store import facts, holds, messages, occasions, people, reports
@@ -124,7 +125,15 @@ def _later(decision: Decision, row: MessageRow) -> Decision:
 
 
 def _decided(said: Explanation, decision: Decision) -> Explanation:
-    return replace(said, decision=decision.in_short, reason=decision.reason, basis=decision.basis, trail=decision.trail)
+    trail = tuple(_proved(line, decision) for line in decision.trail)
+    return replace(said, decision=decision.in_short, reason=decision.reason, basis=decision.basis, trail=trail)
+
+
+def _proved(line: Trail, decision: Decision) -> Trail:
+    """Name the basis and what proves it beside the permission."""
+    if line.check != "permission" or line.result != "ok" or decision.basis is None:
+        return line
+    return replace(line, detail=f"{decision.basis.value}: {decision.evidence}")
 
 
 def _without_occasion(
@@ -169,8 +178,11 @@ def _trail_on(session: Session, app: Shop, person: Person, campaign: Campaign, d
 
 
 def _permission(session: Session, app: Shop, person: Person, campaign: Campaign, now: datetime) -> Trail:
-    (known,) = permission_facts(session, app.keyring, [(person.id, person.address_id, None)], now)
-    said = permit(campaign.kind, known, policy_of(app.config), now)
+    """Say what permission would say without an occasion: the same as `reach`."""
+    policy = policy_of(app.config)
+    (known,) = permission_facts(session, app.keyring, [(person.id, person.address_id, None)], now, policy)
+    contracts = people.contracts_of(session, [person.id]).get(person.id, ())
+    said = permit_anyhow(targets_of([campaign], policy)[0], known, contracts, policy, now)
     if isinstance(said, Permitted):
         return Trail("permission", "ok", f"{said.basis.value}: {said.evidence}")
     return Trail("permission", "no", f"{said.reason.value}: {said.detail}")

@@ -13,7 +13,9 @@ from datetime import datetime
 from sqlmodel import Session
 
 from engine.campaigns.model import Campaign
-from engine.domain.permission import Contract, PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
+from engine.domain.contracts import Contract
+from engine.domain.existing_customer import ABOUT_THE_PURCHASE, About
+from engine.domain.permission import PermissionFacts, Permitted, Policy, Refused, is_advertising, permit
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
 from engine.store import people
@@ -26,22 +28,24 @@ Contracts = Sequence[tuple[str, Contract]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is asked for: a campaign, or a kind of mail; `item_types` narrows the contracts that count."""
+    """What is asked for: a campaign with what it advertises, or a kind of mail; `item_types` narrows the contracts."""
 
     name: str
     title: str
     kind: str
     item_types: frozenset[str] = frozenset()
+    advertises: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Reach:
-    """How many customers may be written to, by basis, and why the others may not."""
+    """How many customers may be written to, by basis, and why the others may not, with one example of each reason."""
 
     target: Target
     customers: int = 0
     permitted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
     def count(self, said: Permitted | Refused) -> None:
         """Add one customer."""
@@ -50,6 +54,7 @@ class Reach:
             self.permitted[said.basis.value] += 1
         else:
             self.refused[said.reason.value] += 1
+            self.examples.setdefault(said.reason.value, said.detail)
 
 
 def targets_of(campaigns: Sequence[Campaign], policy: Policy) -> list[Target]:
@@ -62,7 +67,7 @@ def targets_of(campaigns: Sequence[Campaign], policy: Policy) -> list[Target]:
 
 def _target(campaign: Campaign) -> Target:
     item_types = frozenset(getattr(campaign.trigger, "item_types", ()))
-    return Target(campaign.id, campaign.name or campaign.id, campaign.kind, item_types)
+    return Target(campaign.id, campaign.name or campaign.id, campaign.kind, item_types, campaign.advertises)
 
 
 def reach(shop: Premises, targets: Sequence[Target], now: datetime) -> list[Reach]:
@@ -71,7 +76,8 @@ def reach(shop: Premises, targets: Sequence[Target], now: datetime) -> list[Reac
     policy = policy_of(shop.config)
     with shop.database.read() as session:
         for rows in people.everybody(session, _CHUNK):
-            facts = permission_facts(session, shop.keyring, [(number, address, None) for number, address in rows], now)
+            subjects = [(number, address, None) for number, address in rows]
+            facts = permission_facts(session, shop.keyring, subjects, now, policy)
             contracts = _contracts(session, targets, [number for number, _ in rows])
             for (number, _), each in zip(rows, facts, strict=True):
                 for one in found:
@@ -88,14 +94,29 @@ def _contracts(session: Session, targets: Sequence[Target], customers: Sequence[
 def permit_anyhow(
     target: Target, facts: PermissionFacts, contracts: Contracts, policy: Policy, now: datetime
 ) -> Permitted | Refused:
-    """Decide for a customer: contract mail may go if any contract carries it; else the nearest miss is named."""
+    """Decide for a customer, whatever the occasion: any contract or purchase may carry the mail.
+
+    Where none does, the last one's miss is named.
+    """
     if is_advertising(target.kind):
-        return permit(target.kind, facts, policy, now)
+        return _permit_advertising(target, facts, policy, now)
     said: Permitted | Refused = permit(target.kind, facts, policy, now)
     for item_type, contract in contracts:
         if target.item_types and item_type not in target.item_types:
             continue
         said = permit(target.kind, replace(facts, contract=contract), policy, now)
+        if isinstance(said, Permitted):
+            return said
+    return said
+
+
+def _permit_advertising(target: Target, facts: PermissionFacts, policy: Policy, now: datetime) -> Permitted | Refused:
+    """Decide on advertising; a mail about a purchase can be about any that has a notice."""
+    said = permit(target.kind, facts, policy, now, About(target.advertises))
+    if isinstance(said, Permitted) or target.advertises or target.kind not in ABOUT_THE_PURCHASE:
+        return said
+    for sale in facts.buyer.sales:
+        said = permit(target.kind, facts, policy, now, About((), sale.purchase_id, sale.categories))
         if isinstance(said, Permitted):
             return said
     return said

@@ -77,6 +77,6 @@ def _allowed(
     customer, mailbox = subject
     policy = policy_of(shop.config)
     kinds = [*sorted(frozenset[str]().union(*policy.wordings.values())), "contract_appointment"]
-    facts = permission_facts(session, shop.keyring, [(customer, mailbox, None)], now)[0]
+    facts = permission_facts(session, shop.keyring, [(customer, mailbox, None)], now, policy)[0]
     contracts = people.contracts_of(session, [customer]).get(customer, ())
     return {kind: permit_anyhow(Target(kind, kind, kind), facts, contracts, policy, now) for kind in kinds}

@@ -56,7 +56,7 @@ def changed_sources(shop: Premises, now: datetime) -> list[str]:
 
 def _is_ready(shop: Premises, name: str, now: datetime) -> bool:
     """Say whether two looks in a row find the same file, and its content is worth a try."""
-    found = _look(shop.config.source[name], source_path(shop, name))
+    found = _look(shop, name)
     with shop.database.read() as session:
         before, last = imports.last_look(session, name), imports.last(session, name)
         again = last is not None and imports.worth_another_try(session, last, now)
@@ -67,7 +67,7 @@ def _is_ready(shop: Premises, name: str, now: datetime) -> bool:
             _missing(shop, name, now)
         _note(shop, name, Seen(found, handled=False), now)
         return False
-    if found and (again or last is None or last.mark != _mark(shop.config.source[name], source_path(shop, name))):
+    if found and (again or last is None or last.mark != _mark(shop, name)):
         return True
     _settle(shop, name, Seen(found, handled=True), last if found else None, now)
     return False
@@ -106,10 +106,10 @@ def options_of(source: Source) -> ReadOptions:
 
 def _pull_one(shop: Premises, name: str, now: datetime, yes: bool, progress: Progress) -> PullResult:
     source, path = shop.config.source[name], source_path(shop, name)
-    found = _look(source, path)
+    found = _look(shop, name)
     if not found:
         return _missing(shop, name, now)
-    mark = _mark(source, path)
+    mark = _mark(shop, name)
     with shop.database.read() as session:
         last = imports.last(session, name, good=True)
         again = last is not None and imports.worth_another_try(session, last, now)
@@ -167,19 +167,23 @@ def _in_order(shop: Premises) -> Iterator[str]:
     yield from sorted(shop.config.source, key=lambda name: order.index(shop.config.source[name].what))
 
 
-def _look(source: Source, path: Path) -> str:
+def _look(shop: Premises, name: str) -> str:
     """Return the file's size, time of change and settings; empty where there is no file."""
     try:
-        found = path.stat()
+        found = source_path(shop, name).stat()
     except OSError:
         return ""
-    return f"{found.st_size} {found.st_mtime_ns} {_settings(source)}"
+    return f"{found.st_size} {found.st_mtime_ns} {_settings(shop, name)}"
 
 
-def _mark(source: Source, path: Path) -> str:
+def _mark(shop: Premises, name: str) -> str:
     """Return what recognises the content together with how it is read: other settings make other rows of it."""
-    return f"{file_mark(path)} {_settings(source)}"
+    return f"{file_mark(source_path(shop, name))} {_settings(shop, name)}"
 
 
-def _settings(source: Source) -> str:
-    return hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:16]
+def _settings(shop: Premises, name: str) -> str:
+    """Return the hash of what says how the file is read; for purchases that is the notices, too: they mark the rows."""
+    source = shop.config.source[name]
+    notices = shop.config.notice if source.what == "purchases" else {}
+    said = [source.model_dump_json(), *(f"{one}{notice.model_dump_json()}" for one, notice in sorted(notices.items()))]
+    return hashlib.sha256("".join(said).encode()).hexdigest()[:16]

@@ -11,20 +11,22 @@ from sqlmodel import Session
 from engine.sources.rows import PurchaseRow
 from engine.sources.tables import Refusal
 from engine.steps.importing.contract import Asked, Checked, Counts, Importer, OwnDays, as_cell, look_up, owner_of
+from engine.steps.importing.noticing import Notices
 from engine.steps.importing.spooling import FirstSeen, Numbers
 from engine.steps.shop import Premises
-from engine.store import installation, purchases
+from engine.store import installation, notices, purchases
 from engine.store.database import Database
 
-_PLAIN = ("status", "email_from_sale", "notice", "notice_shown_at")
+_PLAIN = ("status", "email_from_sale", "notice_shown_at")
 _PAGE = 1000
 
 
 class PurchasesImport(Importer):
     """The rows of a purchases file."""
 
-    def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
+    def __init__(self, shop: Premises, asked: Asked) -> None:
         self._asked, self._days = asked, OwnDays(asked.zone)
+        self._notices = Notices(shop.config, asked.source)
         self._first, self._buyers = FirstSeen(), Numbers()
 
     def check(self, session: Session, rows: Sequence[PurchaseRow]) -> Checked:
@@ -64,7 +66,7 @@ class PurchasesImport(Importer):
         if "items" in given:
             # Names of goods are shown in mails, so they keep their capitals.
             values["items"] = as_cell(row.items, lower=False)
-        return values
+        return values | self._notices.stamp(row)
 
     def note_refused(self, session: Session, keys: Sequence[tuple[str, str]]) -> None:
         """Need not know whose rows could not be read."""
@@ -74,6 +76,7 @@ class PurchasesImport(Importer):
 
     def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
         """Write a batch and remember whose figures it touches."""
+        notices.keep(session, list(self._notices.used.values()), self._asked.now)
         written = purchases.write(session, ready, self._asked.now)
         for number in written.customers:
             self._buyers.add(number)

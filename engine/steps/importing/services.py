@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
+from engine.domain.contracts import is_reference
 from engine.sources.rows import ServiceItemRow, VisitRow
 from engine.sources.tables import Refusal
 from engine.steps.importing.contract import Asked, Checked, Counts, Importer, look_up, owner_of
-from engine.steps.importing.spooling import FirstSeen
+from engine.steps.importing.spooling import FirstSeen, Rows
 from engine.steps.shop import Premises
 from engine.store import service_items
 
@@ -30,7 +31,7 @@ class ServiceItemsImport(Importer):
     """The rows of a service-items file."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:  # noqa: ARG002  (every kind is made alike)
-        self._asked, self._first = asked, FirstSeen()
+        self._asked, self._first, self._empty = asked, FirstSeen(), Rows()
 
     def check(self, session: Session, rows: Sequence[ServiceItemRow]) -> Checked:
         """Find each row's customer and refuse what is there twice."""
@@ -46,12 +47,23 @@ class ServiceItemsImport(Importer):
                 checked.refused.append(row.refusal("service_item_id", reason, row.service_item_id))
             else:
                 checked.ready.append(_item(row, owner.id))
+                if row.contract_ref and not is_reference(row.contract_ref):
+                    self._empty.add(row.line)
         return checked
 
     def write(self, session: Session, ready: Sequence[dict[str, object]]) -> Counts:
         """Write a batch; due days and cycles follow."""
         written = service_items.write(session, ready, self._asked.now)
         return Counts(written.created, written.updated, written.unchanged)
+
+    def warnings(self) -> list[str]:
+        """Say which contracts nobody could show: they carry no mail."""
+        if not self._empty.count:
+            return []
+        return [
+            f'{self._empty.count} service items have a contract_ref that is none, like "ja" (rows {self._empty}): it '
+            "takes something one can show, the number or the date of the contract."
+        ]
 
 
 class VisitsImport(Importer):

@@ -6,12 +6,13 @@ release does, and notes the last attempt there was (`after_attempt`). An attempt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.existing_customer import CONSENT_REFRESH, KINDS, evidence_of
 from engine.domain.permission import (
     ADVERTISING,
     EVERYTHING,
@@ -22,10 +23,15 @@ from engine.domain.permission import (
 )
 from engine.domain.words import Basis, Reason
 from engine.store.auditing.contract import ATTEMPTS, LAST_CALL, MESSAGES, Ground, Violation, asked, pages
-from engine.store.tables import ConsentEvent, Suppression
+from engine.store.lawful_tables import NoticeVersion
+from engine.store.tables import ConsentEvent, Customer, Purchase, Suppression
+from engine.store.upsert import chunks
 
 _CONSENTS: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _SUPPRESSIONS: sa.Table = Suppression.__table__  # type: ignore[attr-defined]
+_PURCHASES: sa.Table = Purchase.__table__  # type: ignore[attr-defined]
+_NOTICES: sa.Table = NoticeVersion.__table__  # type: ignore[attr-defined]
+_CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _CONSENT = "consent:"
 _REASONS = {ConsentState.OBJECTED: Reason.OBJECTION, ConsentState.WITHDRAWN: Reason.WITHDRAWN}
 _STOPS_ALL = frozenset({Reason.LEGAL_BLOCK, Reason.HARD_BOUNCE})
@@ -40,7 +46,8 @@ def without_basis(session: Session, _ground: Ground) -> Iterator[Violation]:
 
 
 def without_evidence(session: Session, _ground: Ground) -> Iterator[Violation]:
-    """Find mails released on a consent that is not there, not this address's, not for this kind or given later."""
+    """Find mails released on a consent or a purchase that is not there, not theirs, not for this kind or later."""
+    yield from _without_purchase(session)
     columns = [MESSAGES.c[name] for name in ("id", "message_id", "kind", "address_id", "evidence")]
     relied = sa.select(*columns, LAST_CALL.label("at")).where(
         MESSAGES.c.first_call_at.is_not(None), MESSAGES.c.basis == Basis.CONSENT
@@ -71,10 +78,64 @@ def _fault(mail: Any, event: Any) -> str:
         return "that is no proven consent"
     if event.address_id != mail.address_id:
         return "it was given at another address"
-    if mail.kind not in event.kinds.split(";"):
+    if mail.kind not in event.kinds.split(";") and mail.kind != CONSENT_REFRESH:
         return f"it does not name {mail.kind}"
     if mail.at is not None and event.at > mail.at:
         return "it was given after the mail was released"
+    return ""
+
+
+def _without_purchase(session: Session) -> Iterator[Violation]:
+    """Find mails to existing customers whose purchases do not carry them (§ 7(3) UWG).
+
+    What became of a purchase later, a return for instance, is not held against a mail that went before.
+    """
+    columns = [MESSAGES.c[name] for name in ("id", "message_id", "kind", "customer_id", "evidence")]
+    relied = (
+        sa.select(*columns, LAST_CALL.label("at"), _CUSTOMERS.c.erased_at)
+        .join(_CUSTOMERS, _CUSTOMERS.c.id == MESSAGES.c.customer_id)
+        .where(MESSAGES.c.first_call_at.is_not(None), MESSAGES.c.basis == Basis.EXISTING_CUSTOMER)
+    )
+    for page in pages(session, relied, MESSAGES.c.id):
+        named = {row.id: evidence_of(row.evidence) for row in page}
+        bought = _purchases(session, {number for numbers in named.values() for number, _notice in numbers})
+        for row in page:
+            if fault := _no_sale(row, named[row.id], bought):
+                yield Violation("evidence", row.message_id, f"relied on {row.evidence or 'nothing'}: {fault}")
+
+
+def _purchases(session: Session, numbers: Collection[str]) -> dict[str, Any]:
+    names = ("purchase_id", "customer_id", "purchased_at", "email_from_sale", "notice")
+    known = sa.select(_NOTICES.c.sha256).where(_NOTICES.c.sha256 == _PURCHASES.c.notice_version).exists()
+    select = sa.select(*(_PURCHASES.c[name] for name in names), known.label("kept"))
+    found: dict[str, Any] = {}
+    for part in chunks(sorted(numbers)):
+        rows = session.connection().execute(select.where(_PURCHASES.c.purchase_id.in_(part)))
+        found |= {row.purchase_id: row for row in rows}
+    return found
+
+
+def _no_sale(mail: Any, named: Sequence[tuple[str, str]], bought: Mapping[str, Any]) -> str:
+    """Return why the purchases that are named do not carry a mail; "" where they do, or were erased with the person."""
+    if not named:
+        return "that names no purchase"
+    if mail.kind not in KINDS and mail.kind != CONSENT_REFRESH:
+        return f"a purchase is not enough for {mail.kind}"
+    faults = [_no_right(mail, bought.get(number), notice) for number, notice in named]
+    return next((fault for fault in faults if fault), "")
+
+
+def _no_right(mail: Any, sale: Any, notice: str) -> str:
+    if sale is None:
+        return "" if mail.erased_at is not None else "there is no such purchase"
+    if sale.customer_id != mail.customer_id:
+        return "somebody else has bought that"
+    if not sale.email_from_sale:
+        return "the address did not come with that purchase"
+    if sale.notice != notice or not sale.kept:
+        return "no notice is on record for that purchase"
+    if mail.at is not None and sale.purchased_at > mail.at:
+        return "it was bought after the mail was released"
     return ""
 
 
