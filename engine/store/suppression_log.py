@@ -6,9 +6,7 @@ the store lacks is put back, so that no restored backup revives anybody. It hold
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ from pathlib import Path
 from engine.domain.words import Reason
 from engine.errors import StoreError
 from engine.store.database import Database
+from engine.store.lines import Lines
 from engine.store.suppressions import Hashes, NewSuppression
 
 FILE_NAME = "suppressions.log"
@@ -31,41 +30,26 @@ class SuppressionLog:
     @classmethod
     def beside(cls, database: Database, home: Path) -> SuppressionLog:
         """Return the log of a store: in its folder, or in the config's for PostgreSQL."""
-        return cls((database.path.parent if database.path else home) / FILE_NAME)
+        return cls(Lines.beside(database, home, FILE_NAME).path)
 
     def append(self, entries: Sequence[NewSuppression]) -> None:
         """Write one line for each and wait until the disk has them."""
         if not entries:
             return
         try:
-            self._append(b"".join(_line(entry) for entry in entries))
+            Lines(self.path).append(b"".join(_line(entry) for entry in entries))
         except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written: {error.strerror}.",
                 "Nothing was recorded. Without this line a restored backup would forget the objection.",
             ) from error
 
-    def _append(self, lines: bytes) -> None:
-        is_new = not self.path.exists()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_whole(descriptor, _mend(descriptor) + lines)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if is_new:
-            _sync_folder(self.path.parent)
-
     def read(self) -> Iterator[NewSuppression]:
         """Yield what the file holds; a line torn by a power cut was never answered for and is passed over."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as lines:
-            for line in lines:
-                entry = _parsed(line)
-                if entry is not None:
-                    yield entry
+        for line in Lines(self.path).read():
+            entry = _parsed(line)
+            if entry is not None:
+                yield entry
 
 
 def _line(entry: NewSuppression) -> bytes:
@@ -91,23 +75,3 @@ def _parsed(line: bytes) -> NewSuppression | None:
         )
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _mend(descriptor: int) -> bytes:
-    """Return the line end that a torn last line lacks, so that the next line stands on its own."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
-
-
-def _write_whole(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
