@@ -24,7 +24,7 @@ from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, auditing, passing, recovering, sending
+from engine.steps import alarming, auditing, passing, recovering, retaining, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
 from engine.store import ownership, workers
@@ -111,6 +111,7 @@ class Daemon:
             ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
             ("notice", NOTICE_SECONDS, self._notice),
             ("audit", NOTICE_SECONDS, self._audit),
+            ("purge", NOTICE_SECONDS, self._purge),
         )
 
     def _finish(self) -> list[str]:
@@ -191,6 +192,10 @@ class Daemon:
 
     def _audit(self, now: datetime) -> None:
         auditing.audit_nightly(self.app, now)
+
+    def _purge(self, now: datetime) -> None:
+        if not self._gate.look(self.app, now).waits:
+            retaining.purge_daily(self.app, now)
 
     def _notice(self, now: datetime) -> None:
         for topic in alarming.tell_owner(self.app, now):

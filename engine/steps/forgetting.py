@@ -10,19 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from threading import Event
 
 from sqlmodel import Session
 
 from engine.clock import stopwatch
+from engine.domain.calendar import local_day
 from engine.domain.permission import ADVERTISING
+from engine.domain.retention import kept_until
 from engine.domain.words import Reason, State
 from engine.providers import outbox
 from engine.steps.shop import Premises
 from engine.steps.subjects import Subject, refuse_held
 from engine.steps.suppressing import Stop, keep, ledger_of, stop_mail
-from engine.store import addresses, consent_log, consents, erasures, people, privacy_events, scrubbing, suppressions
+from engine.store import (
+    addresses,
+    consent_log,
+    consents,
+    erasures,
+    evidence,
+    people,
+    privacy_events,
+    scrubbing,
+    suppressions,
+)
 from engine.store.erasure_log import ErasureLog, Tombstone, tombstone
 from engine.store.privacy_events import Deed
 from engine.store.suppressions import NewSuppression
@@ -73,6 +85,14 @@ def erase(shop: Premises, subject: Subject, order: Order, now: datetime) -> Eras
         privacy_events.note(session, Deed(now, order.operator, "erase", stone.uid or stone.addresses[0], because))
     emptied, traces = overwrite(shop, subject.emails_at(own))
     return Erased(skipped, left, files, len(shared), tuple(traces), emptied)
+
+
+def evidence_until(shop: Premises, subject: Subject) -> date | None:
+    """Return the last day on which what proves the mails to a person is kept, nameless; None where there is nothing."""
+    with shop.database.read() as session:
+        last = evidence.last_of(session, subject.number, subject.addresses)
+    zone, years = shop.config.shop.zone, shop.config.privacy.evidence_years
+    return kept_until(local_day(last, zone), years) if last else None
 
 
 def _mailboxes(shop: Premises, subject: Subject) -> tuple[set[int], set[int]]:

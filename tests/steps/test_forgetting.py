@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -27,7 +27,7 @@ from engine.store import backups, legal_holds, scrubbing, suppressions
 from engine.store.database import Database
 from engine.store.lawful_tables import PrivacyEvent
 from engine.store.legal_holds import NewHold
-from engine.store.message_tables import Message, MessageBody, MessageEvent
+from engine.store.message_tables import MessageBody, MessageEvent
 from engine.store.tables import Address, Customer, Purchase, ServiceItem
 from tests.conftest import MakeApp
 from tests.people import NOW, add_address, add_consent, add_customer, add_purchase, add_service_item
@@ -78,8 +78,8 @@ def files_naming(app: App, word: str) -> list[str]:
     found = []
     for root in roots:
         for file in root.rglob("*"):
-            if file.is_file() and word.lower().encode() in file.read_bytes().lower():
-                found.append(file.name)
+            holds = file.is_file() and word.lower().encode() in file.read_bytes().lower()
+            found += [file.name] if holds else []
     return sorted(set(found))
 
 
@@ -163,7 +163,7 @@ def test_whoever_is_imported_again_stays_suppressed_and_is_listed(app: App, tmp_
     assert any("suppressed (rows 2)" in warning for warning in report.warnings)
     with app.database.write() as session:
         back = session.execute(sa.select(Customer).where(Customer.customer_id == "1")).scalar_one()  # type: ignore[arg-type]
-        add_consent(session, back)  # an older "yes" that was imported again lifts nothing
+        add_consent(session, back, at=NOW - timedelta(days=9))  # an older "yes" that was imported again lifts nothing
         back.birth_md = 1123
         session.add(back)
     next_year = NOW + timedelta(days=365)
@@ -221,7 +221,7 @@ def test_the_replay_finds_whom_a_restored_store_has_again_on_either_database(app
     with app.database.write() as session:
         session.connection().execute(sa.text("DELETE FROM erasure"))
         anna = add_customer(session, "1", ANNA, first_name="Anna")
-        add_consent(session, anna)
+        add_consent(session, anna, at=NOW - timedelta(days=9))
     assert forgetting.replay(app, NOW + timedelta(days=1)) == 1
     assert naming(app, "roeschen") == []
     assert forgetting.replay(app, NOW + timedelta(days=2)) == 0
@@ -287,8 +287,8 @@ def test_an_erasure_that_was_killed_can_be_asked_for_again(app: App, monkeypatch
 def test_a_case_forbids_an_erasure_until_it_is_over(app: App) -> None:
     subject = subjects.find(app, "1")
     with app.database.write() as session:
-        legal_holds.place(session, NewHold(1, "", "Az. 12 C 3/26", "petra", NOW))
-    with pytest.raises(UsageError, match="Az. 12 C 3/26"):
+        legal_holds.place(session, NewHold(1, "", "Az 12 C", "petra", NOW))
+    with pytest.raises(UsageError, match="Az 12 C"):
         forgetting.erase(app, subject, ORDER, NOW)
     assert naming(app, "roeschen")
     with app.database.read() as session:
@@ -383,14 +383,15 @@ def test_a_permit_lets_details_go_and_nothing_else_change(app: App) -> None:
     planning.plan(app, NOW)
     (mine, other) = [row.id for row in rows(app)][:2]
     for statement in (
-        f"UPDATE message_event SET reason = '' , actor = 'x' WHERE message = {mine}",
-        f"UPDATE message_event SET detail = 'new' WHERE message = {mine}",
-        f"UPDATE message_event SET detail = '' WHERE message = {other}",
-        f"DELETE FROM message_event WHERE message = {other}",
+        "UPDATE message_event SET reason = '' , actor = 'x' WHERE message = :mine",
+        "UPDATE message_event SET detail = 'new' WHERE message = :mine",
+        "UPDATE message_event SET detail = '' WHERE message = :other",
+        "DELETE FROM message_event WHERE message = :other",
     ):
         with pytest.raises(Exception, match="append-only"), app.database.write() as session:
-            session.connection().execute(sa.text(f"INSERT INTO purge_permit (message) VALUES ({mine})"))
-            session.connection().execute(sa.text(statement))
+            session.connection().execute(sa.text("INSERT INTO purge_permit (message) VALUES (:mine)"), {"mine": mine})
+            named = {"mine": mine} if ":mine" in statement else {"other": other}
+            session.connection().execute(sa.text(statement), named)
     events: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
     with app.database.write() as session:
         scrubbing.texts(session, [mine])
@@ -405,7 +406,7 @@ def test_the_store_is_written_anew_where_an_older_program_left_traces(app: App) 
     with app.database.write() as session:
         session.connection().execute(sa.text("PRAGMA secure_delete=OFF"))
         session.connection().execute(sa.text("CREATE TABLE old (text)"))
-        session.connection().execute(sa.text(f"INSERT INTO old VALUES ('{ANNA.lower()}')"))
+        session.connection().execute(sa.text("INSERT INTO old VALUES (:email)"), {"email": ANNA.lower()})
         session.connection().execute(sa.text("DROP TABLE old"))
         session.connection().execute(sa.text("PRAGMA secure_delete=ON"))
     app.database.overwrite([])
@@ -418,10 +419,6 @@ def test_everything_about_a_database_that_is_closed_is_left_as_it_was(sqlite_dat
     assert sqlite_database.overwrite([]) is True
 
 
-def test_messages_are_the_evidence_until_the_years_end(app: App) -> None:
+def test_the_evidence_of_a_mail_is_kept_to_the_end_of_the_third_year(app: App) -> None:
     tick(app)
-    table: sa.Table = Message.__table__  # type: ignore[attr-defined]
-    erase(app)
-    assert [row.sent_at is not None for row in rows(app, table) if row.customer_id == 1] == [True]
-    assert rights.evidence_until(app, 1) is not None
-    assert datetime(2029, 12, 31, tzinfo=UTC).date() == rights.evidence_until(app, 1)
+    assert forgetting.evidence_until(app, subjects.find(app, "1")) == date(2029, 12, 31)
