@@ -34,6 +34,7 @@ NOUNS = (
     "messages",
     "consents",
     "suppress",
+    "privacy",
     "stores",
     "audit",
     "doctor",

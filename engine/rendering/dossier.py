@@ -17,7 +17,8 @@ from engine.language import Language
 from engine.rendering.labels import LABELS
 
 _STYLE = (
-    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "h2{margin-top:2rem}dt{font-weight:600}dd{margin:0 0 .4rem}.wide{overflow-x:auto}table{border-collapse:collapse}"
     "th,td{border:1px solid;padding:.25rem .5rem;text-align:left;vertical-align:top}pre{white-space:pre-wrap}"
 )

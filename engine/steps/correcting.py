@@ -1,5 +1,6 @@
-"""Correcting, restricting and keeping a person's data, by the owner's hand and noted with it (Art. 16, 18 GDPR; law G3,
-G5). A correction goes through the same door as an import: the same checks, the same figures.
+"""Correcting, restricting and keeping a person's data, by the owner's hand (Art. 16, 18 GDPR; law G3, G5).
+
+A correction goes through the same door as an import: the same checks, the same figures.
 """
 
 from __future__ import annotations

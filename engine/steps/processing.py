@@ -80,27 +80,30 @@ def recipients(config: Config, say: Say) -> list[Document]:
     ]
 
 
-def terms(config: Config, say: Say) -> list[Document]:
+def terms(config: Config, language: str) -> list[Document]:
     """Return how long what is kept (law H)."""
+    say = Language(language).gettext
     kept, legal = config.privacy, config.legal
+    bodies, unused = kept.bodies.words(language), legal.stale_consent.words(language)
     evidence = say("to the end of year %(years)s after it was last used or withdrawn", years=kept.evidence_years)
     rows = {
         say("customer, purchases, service items, visits"): say("as long as somebody is a customer of the shop"),
         say("evidence of consents and of notices"): evidence,
         say("what was sent to whom, when and why (without the text)"): evidence,
-        say("the text of mails"): str(kept.bodies),
-        say("what the provider told of a mail, in words"): str(kept.bodies),
-        say("why somebody got no mail"): say("%(span)s, then only counts", span=kept.refusals),
-        say("a sign-up that was never confirmed"): str(kept.requests),
-        say("a consent that was never used"): say("it counts for nothing after %(span)s", span=legal.stale_consent),
+        say("the text of mails"): bodies,
+        say("what the provider told of a mail, in words"): bodies,
+        say("why somebody got no mail"): say("%(span)s, then only counts", span=kept.refusals.words(language)),
+        say("a sign-up that was never confirmed"): kept.requests.words(language),
+        say("a consent that was never used"): say("it counts for nothing after %(span)s", span=unused),
         say("the check value of an address that must not be written to"): say("until the person agrees anew"),
-        say("backups"): str(kept.backups),
+        say("backups"): kept.backups.words(language),
     }
     return [{"data": data, "kept": span} for data, span in rows.items()]
 
 
-def measures(config: Config, say: Say) -> list[str]:
+def measures(config: Config, language: str) -> list[str]:
     """Return the technical and organisational measures the program itself takes (Art. 30(1)(g), 32 GDPR)."""
+    say, backups = Language(language).gettext, config.privacy.backups.words(language)
     return [
         say("Addresses are masked at the terminal and in the daemon's log."),
         say("Suppressions are keyed hashes; the key lies outside the database, readable by its owner only."),
@@ -109,7 +112,7 @@ def measures(config: Config, say: Say) -> list[str]:
         say("The history of mails and consents cannot be changed; an audit checks it every night."),
         say("Nothing measures who opens a mail or follows a link."),
         say("Links in mails carry a signed token, never an address."),
-        say("The database is copied regularly; backups are kept for %(span)s.", span=config.privacy.backups),
+        say("The database is copied regularly; backups are kept for %(span)s.", span=backups),
     ]
 
 
@@ -135,8 +138,8 @@ def record(config: Config) -> Document:
         "persons": [say("customers of the shop"), say("people who asked for mail on a page of the shop")],
         "data_kinds": _data_kinds(say),
         "recipients": recipients(config, say),
-        "terms": terms(config, say),
-        "measures": measures(config, say),
+        "terms": terms(config, config.shop.language),
+        "measures": measures(config, config.shop.language),
     }
 
 

@@ -76,19 +76,20 @@ def note_export(shop: Premises, subject: Subject, operator: str, what: str, now:
 
 def _document(shop: Premises, persons: list[Document], subjects: Sequence[Subject], now: datetime) -> Document:
     config = shop.config
-    say = Language(_language(config, persons)).gettext
+    language = _language(config, persons)
+    say = Language(language).gettext
     with shop.database.read() as session:
         sources = personal_data.sources(session)
     return {
         "made_at": now,
-        "language": _language(config, persons),
+        "language": language,
         "controller": processing.controller(config),
         "persons": persons,
         "logic": _logic(say),
         "purposes": processing.purposes(config, say),
         "recipients": processing.recipients(config, say),
         "sources": sources,
-        "terms": processing.terms(config, say),
+        "terms": processing.terms(config, language),
         "rights": processing.rights(config, say),
         "remarks": _remarks(subjects, persons, say),
     }
