@@ -45,6 +45,7 @@ _ENROLMENT: sa.Table = Enrolment.__table__  # type: ignore[attr-defined]
 _COUNT: sa.Table = RefusalCount.__table__  # type: ignore[attr-defined]
 
 _REFUSED = (State.SKIPPED, State.EXPIRED, State.CANCELLED)
+_NEVER_TRIED = sa.and_(_MESSAGE.c.state.in_(_REFUSED), _MESSAGE.c.first_call_at.is_(None))
 _ENDED = sa.select(sa.func.max(_EVENT.c.at)).where(_EVENT.c.message == _MESSAGE.c.id).scalar_subquery()
 _LAST_CALL = sa.func.coalesce(_MESSAGE.c.sent_at, _MESSAGE.c.first_call_at, _MESSAGE.c.planned_at)
 
@@ -77,10 +78,7 @@ def refusals(session: Session, cut: Cut, kept: Kept, zone: ZoneInfo) -> list[Mai
     """
     names = ("id", "message_id", "campaign", "state", "reason", "rehearsal")
     old = sa.select(*(_MESSAGE.c[name] for name in names), _ENDED.label("ended")).where(
-        _MESSAGE.c.state.in_(_REFUSED),
-        _MESSAGE.c.first_call_at.is_(None),
-        _MESSAGE.c.planned_at < cut.before,
-        _free(kept),
+        _NEVER_TRIED, _MESSAGE.c.planned_at < cut.before, _free(kept)
     )
     rows = session.connection().execute(old.where(cut.before > _ENDED).order_by(_MESSAGE.c.id).limit(AT_ONCE)).all()
     counts = Counter(
@@ -133,6 +131,7 @@ def mails(session: Session, cut: Cut, kept: Kept) -> list[Mail]:
     latest = sa.select(_ATTEMPT.c.message).order_by(_ATTEMPT.c.id.desc()).limit(1).scalar_subquery()
     old = sa.select(_MESSAGE.c.id, _MESSAGE.c.message_id).where(
         _MESSAGE.c.state.in_(FINAL),
+        sa.not_(_NEVER_TRIED),
         cut.before > _LAST_CALL,
         sa.or_(latest.is_(None), _MESSAGE.c.id != latest),
         _free(kept),
