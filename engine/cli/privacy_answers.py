@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def say_beforehand(shop: Premises, subject: Subject, until: str, _: Translate) -> None:
     """Say what an erasure takes, what stays and why, before it is asked for."""
+    from engine.steps.forgetting import is_shared
+
     say(_("This is about %(who)s.", who=subject.name or ", ".join(map(shown, subject.emails.values()))), err=True)
     say(
         _("This goes: name, addresses, birthday, tags, articles, contracts, texts of mails and what is in outbox/."),
@@ -26,6 +28,8 @@ def say_beforehand(shop: Premises, subject: Subject, until: str, _: Translate) -
             err=True,
         )
     say(_("This stays: a check value of each address, so that nobody writes there again."), err=True)
+    if is_shared(shop, subject):
+        say(_("An address is shared: nobody there gets advertising before they agree anew."), err=True)
     say(_("Not in our hands: invoices, your source files, their *.refused.csv, and what the provider keeps."), err=True)
     span = shop.config.privacy.backups.words(shop.config.shop.language)
     say(

@@ -78,7 +78,9 @@ def _files(folder: Path, answers: Answers, _: Translate) -> Iterator[Path]:
     yield _written(folder / "config.toml", config_text(answers, _))
     if answers.wording:
         yield _written(folder / "wordings" / "newsletter.txt", answers.wording.strip() + "\n")
-    yield _written(folder / ".gitignore", "treuepost.db*\nsecret.key\nsuppressions.log\nbackups/\noutbox/\n*.key\n")
+    yield _written(
+        folder / ".gitignore", "treuepost.db*\nsecret.key\nsuppressions.log\nerasures.log\nbackups/\noutbox/\n*.key\n"
+    )
     shutil.copytree(shipped("templates"), folder / "templates", ignore=shutil.ignore_patterns(".*", "*~"))
     yield folder / "templates"
     for file in sorted(shipped("campaigns").glob("*.toml")):

@@ -80,10 +80,10 @@ def erase(shop: Premises, subject: Subject, order: Order, now: datetime) -> Eras
     with shop.database.write() as session:
         refuse_held(session, shop.keyring, subject)
         left = _take_out(session, shop, subject, (own, shared), now)
-        _settle(session, shop, stone, subject, None if left else now)
+        _note(session, shop, stone, subject)
         because = subject.without_names(order.because)
         privacy_events.note(session, Deed(now, order.operator, "erase", stone.uid or stone.addresses[0], because))
-    emptied, traces = overwrite(shop, subject.emails_at(own))
+    _, emptied, traces = finish(shop, now, subject.emails_at(own))
     return Erased(skipped, left, files, len(shared), tuple(traces), emptied)
 
 
@@ -93,6 +93,11 @@ def evidence_until(shop: Premises, subject: Subject) -> date | None:
         last = evidence.last_of(session, subject.number, subject.addresses)
     zone, years = shop.config.shop.zone, shop.config.privacy.evidence_years
     return kept_until(local_day(last, zone), years) if last else None
+
+
+def is_shared(shop: Premises, subject: Subject) -> bool:
+    """Say whether somebody else is, or was, at one of the addresses: there nobody gets advertising any more."""
+    return bool(_mailboxes(shop, subject)[1])
 
 
 def _mailboxes(shop: Premises, subject: Subject) -> tuple[set[int], set[int]]:
@@ -180,13 +185,13 @@ def _address_marks(shop: Premises, email: str) -> tuple[str, ...]:
     return hashes.exact, hashes.canonical
 
 
-def _settle(session: Session, shop: Premises, stone: Tombstone, subject: Subject, finished: datetime | None) -> None:
+def _note(session: Session, shop: Premises, stone: Tombstone, subject: Subject) -> None:
     """Note the erasure, and with it every earlier one of the same person that was broken off."""
-    erasures.note(session, stone, subject.number, finished)
+    erasures.note(session, stone, subject.number)
     log = ErasureLog.beside(shop.database, shop.home)
     same = [one for one in log.read() if one.uid == stone.uid and (stone.uid or one.addresses == stone.addresses)]
     for one in erasures.missing(session, same):
-        erasures.note(session, one, subject.number, finished)
+        erasures.note(session, one, subject.number)
 
 
 def overwrite(shop: Premises, emails: Sequence[str]) -> tuple[bool, list[str]]:
@@ -202,18 +207,33 @@ def overwrite(shop: Premises, emails: Sequence[str]) -> tuple[bool, list[str]]:
     return emptied, [file.name for file in found_in(files, emails)]
 
 
-def finish(session: Session, now: datetime, discard: Callable[[Sequence[str]], int]) -> int:
-    """End the erasures that had to leave a mail in doubt alone, where it is settled by now; return how many."""
+def settle(session: Session, discard: Callable[[Sequence[str]], int]) -> list[int]:
+    """Empty the mails that erasures had to leave alone, where they are settled by now; return the erasures done."""
     done = []
-    for number in erasures.unfinished(session):
-        mails = scrubbing.messages_of(session, number)
+    for erasure, number in erasures.unfinished(session):
+        mails = scrubbing.messages_of(session, number) if number is not None else []
         settled = [one for one, _, ended in mails if ended]
         scrubbing.texts(session, settled)
         discard([message_id for _, message_id, _ in mails])
         if len(settled) == len(mails):
-            done.append(number)
-    erasures.finish(session, done, now)
-    return len(done)
+            done.append(erasure)
+    return done
+
+
+def finish(shop: Premises, now: datetime, emails: Sequence[str] = ()) -> tuple[int, bool, list[str]]:
+    """End every erasure as far as it can be ended; return how many, and what `overwrite` says.
+
+    It is noted as finished only when the files are overwritten: whoever dies before does it at the next start.
+    """
+    with shop.database.read() as session:
+        if not erasures.unfinished(session):
+            return 0, True, []
+    with shop.database.write() as session:
+        done = settle(session, lambda ids: outbox.discard(shop.home, ids))
+    emptied, traces = overwrite(shop, emails)
+    with shop.database.write() as session:
+        erasures.finish(session, done, now)
+    return len(done), emptied, traces
 
 
 # -- a backup was put back, or an erasure broken off -----------------------------------------------------------------
@@ -234,24 +254,25 @@ def replay(shop: Premises, now: datetime) -> int:
     for one in found:
         with shop.database.write() as session:
             back += _erase_again(session, shop, one, now)
-    if back:
-        overwrite(shop, back)
+    with shop.database.read() as session:
+        ready = erasures.ready(session)
+    if ready or back:
+        finish(shop, now, back)
     return sum(bool(one.customers or one.addresses) for one in found)
 
 
 def _erase_again(session: Session, shop: Premises, found: erasures.Found, now: datetime) -> list[str]:
     """Erase whom one line is about; return the addresses that went."""
     gone: list[str] = []
-    left = 0
     for number in found.customers:
         subject = Subject.of(session, people.find_by_number(session, number)[0])
         mailboxes = scrubbing.alone_at(session, number)
         gone += subject.emails_at(mailboxes[0])
         outbox.discard(shop.home, [message_id for _, message_id, _ in scrubbing.messages_of(session, number)])
-        left += _take_out(session, shop, subject, mailboxes, now)
+        _take_out(session, shop, subject, mailboxes, now)
     bare = addresses.nobodys(session, found.addresses)
     subject = Subject(None, None, None, "", addresses.emails_of(session, sorted(bare)))
     gone += subject.emails_at(bare)
     _take_out(session, shop, subject, (bare, set()), now)
-    erasures.note(session, found.tombstone, next(iter(found.customers), None), None if left else now)
+    erasures.note(session, found.tombstone, next(iter(found.customers), None))
     return gone

@@ -69,7 +69,6 @@ def purge(shop: Premises, now: datetime, operator: str, *, dry_run: bool = False
     cuts, zone = _cuts(shop, now), shop.config.shop.zone
     discard = _kept_files if dry_run else lambda ids: outbox.discard(shop.home, ids)
     works: dict[str, Work] = {
-        "erasures": lambda session, _: forgetting.finish(session, now, discard),
         "refusals": lambda session, kept: len(purging.refusals(session, Cut(cuts.refusals, now), kept, zone)),
         "bodies": lambda session, kept: _drop(purging.old_bodies(session, cuts.bodies, kept), discard),
         "news": lambda session, kept: purging.news(session, cuts.bodies, kept),
@@ -80,6 +79,7 @@ def purge(shop: Premises, now: datetime, operator: str, *, dry_run: bool = False
     }
     counts = {name: _until_done(shop, work, dry_run=dry_run) for name, work in works.items()}
     counts["consents"] = _once(shop, lambda session, kept: _forget_consents(session, cuts.terms, kept), dry_run=dry_run)
+    counts["erasures"] = _finish_erasures(shop, now, dry_run=dry_run)
     with shop.database.read() as session:
         left_out = len(legal_holds.kept(session, shop.keyring).customers)
     done = Purged(**counts, kept=left_out)
@@ -143,6 +143,13 @@ def _until_done(shop: Premises, work: Work, *, dry_run: bool) -> int:
 def _once(shop: Premises, work: Work, *, dry_run: bool) -> int:
     with shop.database.pretend() if dry_run else shop.database.write() as session:
         return work(session, legal_holds.kept(session, shop.keyring))
+
+
+def _finish_erasures(shop: Premises, now: datetime, *, dry_run: bool) -> int:
+    if not dry_run:
+        return forgetting.finish(shop, now)[0]
+    with shop.database.pretend() as session:
+        return len(forgetting.settle(session, _kept_files))
 
 
 def _note(shop: Premises, done: Purged, now: datetime, operator: str) -> None:

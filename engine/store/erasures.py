@@ -9,14 +9,17 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.states import FINAL
 from engine.keys import Keyring
 from engine.store import erasure_log, suppressions
 from engine.store.erasure_log import Tombstone
+from engine.store.message_tables import Message
 from engine.store.rights_tables import Erasure
 from engine.store.tables import Address, Customer
 from engine.store.upsert import chunks, insert_new
 
 _ERASURE: sa.Table = Erasure.__table__  # type: ignore[attr-defined]
+_MESSAGE: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _PAGE = 5000
@@ -31,23 +34,30 @@ class Found:
     addresses: tuple[int, ...]
 
 
-def note(session: Session, entry: Tombstone, customer: int | None, finished: datetime | None) -> None:
-    """Note that somebody was erased; `finished` is missing while a mail in doubt keeps a rest of them."""
+def note(session: Session, entry: Tombstone, customer: int | None, finished: datetime | None = None) -> None:
+    """Note that somebody was erased; it is finished once the files are overwritten too, and no mail keeps a rest."""
     row = {"mark": entry.mark, "customer_id": customer, "at": entry.at, "finished_at": finished}
     insert_new(session, _ERASURE, [row], ["mark"])
 
 
-def unfinished(session: Session) -> list[int]:
-    """Return the erased customers of whom a rest had to stay for a mail in doubt."""
-    query = sa.select(_ERASURE.c.customer_id).where(
-        _ERASURE.c.finished_at.is_(None), _ERASURE.c.customer_id.is_not(None)
+def unfinished(session: Session) -> list[tuple[int, int | None]]:
+    """Return the erasures that are not finished, each with its customer; a bare address has none."""
+    query = sa.select(_ERASURE.c.id, _ERASURE.c.customer_id).where(_ERASURE.c.finished_at.is_(None))
+    return [(number, customer) for number, customer in session.connection().execute(query.order_by(_ERASURE.c.id))]
+
+
+def ready(session: Session) -> bool:
+    """Say whether an erasure waits for nothing but its end: no mail of the person is unsettled."""
+    unsettled = sa.select(_MESSAGE.c.id).where(
+        _MESSAGE.c.customer_id == _ERASURE.c.customer_id, _MESSAGE.c.state.not_in(FINAL)
     )
-    return list(session.connection().execute(query.order_by(_ERASURE.c.id)).scalars())
+    query = sa.select(_ERASURE.c.id).where(_ERASURE.c.finished_at.is_(None), ~unsettled.exists())
+    return session.connection().execute(query.limit(1)).first() is not None
 
 
-def finish(session: Session, customers: Collection[int], now: datetime) -> None:
-    """Note that nothing is left of these customers."""
-    mine = sa.and_(_ERASURE.c.customer_id.in_(customers), _ERASURE.c.finished_at.is_(None))
+def finish(session: Session, numbers: Collection[int], now: datetime) -> None:
+    """Note that nothing is left of those whom these erasures are about."""
+    mine = _ERASURE.c.id.in_(numbers)
     session.connection().execute(sa.update(_ERASURE).where(mine).values(finished_at=now))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -23,7 +24,7 @@ from engine.sources.options import ReadOptions
 from engine.steps import forgetting, planning, sending, subjects
 from engine.steps.forgetting import Order
 from engine.steps.importing.files import import_file
-from engine.store import backups, legal_holds, scrubbing, suppressions
+from engine.store import backups, legal_holds, people, scrubbing, suppressions
 from engine.store.database import Database
 from engine.store.lawful_tables import PrivacyEvent
 from engine.store.legal_holds import NewHold
@@ -31,6 +32,7 @@ from engine.store.message_tables import MessageBody, MessageEvent
 from engine.store.tables import Address, Customer, Purchase, ServiceItem
 from tests.conftest import MakeApp
 from tests.people import NOW, add_address, add_consent, add_customer, add_purchase, add_service_item
+from tests.steps.mortal import Died, Mortal
 from tests.steps.sending_shop import BIRTHDAY, put_state, rows, tick
 from tests.steps.soundness import assert_sound
 
@@ -143,6 +145,8 @@ def test_an_erased_customer_is_found_by_nothing_and_counted_in_nothing(app: App)
     assert (row.uid.startswith("erased:"), row.erased_at) == (True, NOW)
     assert (row.last_purchase_on, row.purchase_count) == (None, 0)
     assert planning.plan(app, NOW).planned == 10
+    with app.database.read() as session:
+        assert sum(len(page) for page in people.everybody(session, 100)) == 10
 
 
 def test_the_sale_that_a_mail_relied_on_stays_without_what_was_bought(app: App) -> None:
@@ -252,7 +256,7 @@ class Killed(Exception):
     """The process died here."""
 
 
-@pytest.mark.parametrize("where", ["wait_for_mails", "_take_out", "_settle", "overwrite"])
+@pytest.mark.parametrize("where", ["wait_for_mails", "_take_out", "_note", "overwrite"])
 def test_an_erasure_that_was_killed_is_finished_by_the_next_start(
     app: App, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +273,24 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_start(
     assert naming(app, "roeschen", "röschen") == []
     assert one(app, Customer, "id", 1).erased_at is not None
     assert forgetting.replay(app, NOW + timedelta(hours=2)) == 0
+
+
+def test_wherever_it_dies_the_next_start_finishes_what_was_begun(app: App) -> None:
+    tick(app)
+    died = 0
+    for left in range(10):
+        who, later = str(left + 2), NOW + timedelta(minutes=left)
+        mortal = replace(app, database=Mortal(app.database, left))
+        try:
+            erase(mortal, who, now=later)
+        except Died:
+            died += 1
+        forgetting.replay(app, later)
+        assert naming(app, f"k{who}@example.com") == []
+        assert files_naming(app, f"k{who}@example.com") == []
+        assert forgetting.replay(app, later) == 0
+    assert 3 <= died < 10
+    assert_sound(app)
 
 
 def test_an_erasure_that_was_killed_can_be_asked_for_again(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,8 +328,8 @@ def test_a_mail_in_doubt_keeps_its_bytes_until_it_is_settled(app: App) -> None:
     assert body.recipient == ANNA
     assert {table for table, _ in naming(app, "roeschen")} == {"message_body"}
     put_state(app, [body.message], [State.UNKNOWN])
-    with app.database.write() as session:
-        assert forgetting.finish(session, NOW, lambda _ids: 0) == 1
+    assert forgetting.finish(app, NOW)[0] == 1
+    assert forgetting.finish(app, NOW)[0] == 0
     assert naming(app, "roeschen") == []
 
 
@@ -415,8 +437,29 @@ def test_the_store_is_written_anew_where_an_older_program_left_traces(app: App) 
     assert ANNA.lower().encode() not in store.read_bytes().lower()
 
 
-def test_everything_about_a_database_that_is_closed_is_left_as_it_was(sqlite_database: Database) -> None:
-    assert sqlite_database.overwrite([]) is True
+def test_a_log_that_somebody_reads_is_not_called_empty(sqlite_database: Database) -> None:
+    hasty = Database(sqlite_database.url.render_as_string(), wait_seconds=0.05)
+    with sqlite_database.write() as session:
+        add_customer(session, "1", ANNA)
+    with sqlite_database.read() as session:
+        session.connection().execute(sa.text("SELECT count(*) FROM customer")).scalar_one()
+        assert hasty.overwrite([]) is False
+    assert hasty.overwrite([]) is True
+    hasty.close()
+
+
+def test_a_start_does_not_work_while_a_mail_in_doubt_keeps_a_rest(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    planning.plan(app, NOW)
+    (mine,) = [row.id for row in rows(app) if row.customer_id == 1]
+    put_state(app, [mine], [State.CLAIMED, State.SENDING, State.IN_DOUBT])
+    assert erase(app).in_doubt == 1
+    calls: list[object] = []
+    monkeypatch.setattr(forgetting, "overwrite", lambda *words: (calls.append(words), (True, []))[1])
+    forgetting.replay(app, NOW)
+    assert calls == []
+    put_state(app, [mine], [State.UNKNOWN])
+    forgetting.replay(app, NOW)
+    assert len(calls) == 1
 
 
 def test_the_evidence_of_a_mail_is_kept_to_the_end_of_the_third_year(app: App) -> None:
