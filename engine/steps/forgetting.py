@@ -17,7 +17,7 @@ from sqlmodel import Session
 
 from engine.clock import stopwatch
 from engine.domain.calendar import local_day
-from engine.domain.permission import ADVERTISING
+from engine.domain.permission import ADVERTISING, Block
 from engine.domain.retention import kept_until
 from engine.domain.words import Reason, State
 from engine.providers import outbox
@@ -116,17 +116,30 @@ def _stop(
         addresses.lock(session, consents.touching(session, everywhere))
         refuse_held(session, shop.keyring, subject)
         ErasureLog.beside(shop.database, shop.home).append(stone)
-        at = consents.after_all_said(session, everywhere, now)
-        new = [
-            NewSuppression(suppressions.address_hashes(shop.keyring, email), ADVERTISING, Reason.ERASED, at, "", number)
-            for number, email in sorted(subject.emails.items())
-            if number in everywhere
-        ]
-        if subject.uid:
-            person = suppressions.person_hashes(shop.keyring, subject.uid)
-            new.append(NewSuppression(person, ADVERTISING, Reason.ERASED, at))
-        keep(session, ledger_of(shop), new)
+        _suppress(session, shop, subject, everywhere, now, now)
         return _end_mail(session, subject, mailboxes[0], now)
+
+
+def _suppress(
+    session: Session, shop: Premises, subject: Subject, everywhere: Collection[int], now: datetime, since: datetime
+) -> None:
+    """Keep a "no" for the person and for every address, unless this erasure (`since`) has left one there already."""
+    at = consents.after_all_said(session, everywhere, now)
+    new = [
+        NewSuppression(suppressions.address_hashes(shop.keyring, email), ADVERTISING, Reason.ERASED, at, "", number)
+        for number, email in sorted(subject.emails.items())
+        if number in everywhere
+    ]
+    if subject.uid:
+        person = suppressions.person_hashes(shop.keyring, subject.uid)
+        new.append(NewSuppression(person, ADVERTISING, Reason.ERASED, at))
+    standing = suppressions.blocks(session, {one.hashes.exact for one in new})
+    erased = {mark for mark, blocks in standing.items() if any(_is_of(one, since) for one in blocks)}
+    keep(session, ledger_of(shop), [one for one in new if one.hashes.exact not in erased])
+
+
+def _is_of(block: Block, since: datetime) -> bool:
+    return block.reason is Reason.ERASED and block.at >= since
 
 
 def _end_mail(session: Session, subject: Subject, own: Collection[int], now: datetime) -> int:
@@ -220,6 +233,15 @@ def settle(session: Session, discard: Callable[[Sequence[str]], int]) -> list[in
     return done
 
 
+def mend(session: Session, now: datetime) -> int:
+    """Make tombstones of those again that an import has filled at the very moment they were erased; return how many."""
+    found = scrubbing.filled_again(session)
+    for number in found:
+        scrubbing.mailboxes(session, scrubbing.alone_at(session, number)[0])
+        scrubbing.customer(session, number, now)
+    return len(found)
+
+
 def finish(shop: Premises, now: datetime, emails: Sequence[str] = ()) -> tuple[int, bool, list[str]]:
     """End every erasure as far as it can be ended; return how many, and what `overwrite` says.
 
@@ -267,11 +289,13 @@ def _erase_again(session: Session, shop: Premises, found: erasures.Found, now: d
     for number in found.customers:
         subject = Subject.of(session, people.find_by_number(session, number)[0])
         mailboxes = scrubbing.alone_at(session, number)
+        _suppress(session, shop, subject, mailboxes[0] | mailboxes[1], now, found.tombstone.at)
         gone += subject.emails_at(mailboxes[0])
         outbox.discard(shop.home, [message_id for _, message_id, _ in scrubbing.messages_of(session, number)])
         _take_out(session, shop, subject, mailboxes, now)
     bare = addresses.nobodys(session, found.addresses)
     subject = Subject(None, None, None, "", addresses.emails_of(session, sorted(bare)))
+    _suppress(session, shop, subject, bare, now, found.tombstone.at)
     gone += subject.emails_at(bare)
     _take_out(session, shop, subject, (bare, set()), now)
     erasures.note(session, found.tombstone, next(iter(found.customers), None))

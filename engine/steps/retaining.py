@@ -146,10 +146,11 @@ def _once(shop: Premises, work: Work, *, dry_run: bool) -> int:
 
 
 def _finish_erasures(shop: Premises, now: datetime, *, dry_run: bool) -> int:
+    mended = _once(shop, lambda session, _: forgetting.mend(session, now), dry_run=dry_run)
     if not dry_run:
-        return forgetting.finish(shop, now)[0]
+        return mended + forgetting.finish(shop, now)[0]
     with shop.database.pretend() as session:
-        return len(forgetting.settle(session, _kept_files))
+        return mended + len(forgetting.settle(session, _kept_files))
 
 
 def _note(shop: Premises, done: Purged, now: datetime, operator: str) -> None:

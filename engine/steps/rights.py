@@ -41,6 +41,8 @@ _PROFILE = (
 )
 _GIVEN = tuple(name for name in _PROFILE if name not in {"tags", "not_in_source", "restricted_at", "updated_at"})
 """What the person gave: tags are the shop's own notes."""
+AT_THE_PAGE = "person"
+"""Who acts where the person opens the document themselves."""
 _LISTS = ("categories", "items", "tags")
 
 
@@ -58,6 +60,8 @@ def export_document(shop: Premises, email_exact: str, now: datetime) -> Document
         if not subjects:
             subjects = [Subject(None, None, None, "", addresses.emails_of(session, [number]))]
         persons = [_person(session, shop, one) for one in subjects]
+    for one in subjects:
+        note_export(shop, one, AT_THE_PAGE, "export", now)
     return _document(shop, persons, subjects, now)
 
 

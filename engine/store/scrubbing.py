@@ -82,6 +82,14 @@ def customer(session: Session, number: int, now: datetime) -> None:
     connection.execute(sa.delete(_KNOWN).where(_KNOWN.c.customer_id == number))
 
 
+def filled_again(session: Session) -> list[int]:
+    """Return the tombstones that an import, which had read the customer before the erasure, has written a name on."""
+    names = [_CUSTOMER.c[name] != "" for name in ("first_name", "last_name", "company", "tags")]
+    links = [_CUSTOMER.c[name].is_not(None) for name in ("customer_id", "address_id", "birth_md")]
+    query = sa.select(_CUSTOMER.c.id).where(_CUSTOMER.c.erased_at.is_not(None), sa.or_(*names, *links))
+    return list(session.connection().execute(query).scalars())
+
+
 def things(session: Session, number: int) -> None:
     """Take out of purchases, service items and visits what was bought and where; status and day stay as proof."""
     items = sa.select(_ITEM.c.id).where(_ITEM.c.customer_id == number)

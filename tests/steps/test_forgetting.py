@@ -21,10 +21,10 @@ from engine.config.loading import load_config
 from engine.domain.words import Reason, State
 from engine.errors import NothingFound, UsageError
 from engine.sources.options import ReadOptions
-from engine.steps import forgetting, planning, sending, subjects
+from engine.steps import forgetting, planning, retaining, sending, subjects
 from engine.steps.forgetting import Order
 from engine.steps.importing.files import import_file
-from engine.store import backups, legal_holds, people, scrubbing, suppressions
+from engine.store import backups, legal_holds, people, purchases, scrubbing, suppressions
 from engine.store.database import Database
 from engine.store.lawful_tables import PrivacyEvent
 from engine.store.legal_holds import NewHold
@@ -39,6 +39,23 @@ from tests.steps.soundness import assert_sound
 ANNA = "Anna.Roeschen@Vergissmeinnicht.example.com"
 ORDER = Order("petra", "letter of 2 November from Anna", patience=0)
 PEOPLE = "customer_id,email,first_name\n1,{email},Anna\n"
+
+THANKS = """
+id = "thanks"
+name = "Danke"
+kind = "thank_you"
+
+[trigger]
+on = "purchase"
+when = "2 days after"
+
+[start]
+from = 2026-11-01
+
+[message]
+subject = "Danke!"
+body = "{{ greeting }}, danke."
+"""
 
 
 @pytest.fixture
@@ -149,6 +166,37 @@ def test_an_erased_customer_is_found_by_nothing_and_counted_in_nothing(app: App)
         assert sum(len(page) for page in people.everybody(session, 100)) == 10
 
 
+def test_a_tombstone_gets_no_figures_and_no_thanks_again(make_app: MakeApp) -> None:
+    app = make_app(campaigns={"thanks": THANKS})
+    with app.database.write() as session:
+        anna = add_customer(session, "1", ANNA)
+        add_consent(session, anna)
+        add_purchase(session, anna, "B-1", NOW - timedelta(days=2))
+    assert planning.plan(app, NOW).planned == 1
+    with app.database.write() as session:
+        for table in ("message_event", "message", "enrolment"):  # as if nobody had planned before the erasure
+            if table == "message_event":
+                session.connection().execute(sa.text("INSERT INTO purge_permit SELECT id FROM message"))
+            session.connection().execute(sa.delete(SQLModel.metadata.tables[table]))
+    erase(app)
+    with app.database.write() as session:
+        purchases.count_again(session, [1])
+    row = one(app, Customer, "id", 1)
+    assert (row.last_purchase_on, row.purchase_count) == (None, 0)
+    assert planning.plan(app, NOW).planned == 0
+
+
+def test_a_name_that_an_import_wrote_onto_a_tombstone_goes_with_the_next_purge(app: App) -> None:
+    erase(app)
+    with app.database.write() as session:
+        session.connection().execute(
+            sa.text("UPDATE customer SET first_name = 'Röschen', customer_id = '1' WHERE id = 1")
+        )
+    assert retaining.purge(app, NOW, "petra", dry_run=True).erasures == 1
+    assert retaining.purge(app, NOW, "petra").erasures == 1
+    assert naming(app, "röschen") == []
+
+
 def test_the_sale_that_a_mail_relied_on_stays_without_what_was_bought(app: App) -> None:
     erase(app)
     purchase = one(app, Purchase, "purchase_id", "B-1")
@@ -240,6 +288,18 @@ def test_a_person_who_came_back_after_the_erasure_is_not_erased_at_the_next_star
     assert one(app, Customer, "customer_id", "1").erased_at is None
 
 
+def test_a_second_erasure_says_no_anew_to_what_was_agreed_in_between(app: App) -> None:
+    erase(app)
+    with app.database.write() as session:
+        anna = add_customer(session, "1", ANNA)
+        add_consent(session, anna, at=NOW + timedelta(days=10))
+    later = NOW + timedelta(days=20)
+    erase(app, now=later)
+    with app.database.read() as session:
+        marks = suppressions.address_marks(app.keyring, ANNA.lower(), ANNA.lower())
+        assert sorted(found.at for found in suppressions.standing(session, marks)) == [NOW, later]
+
+
 def test_erasures_log_names_nobody(app: App) -> None:
     erase(app)
     (line,) = (_log(app)).read_text(encoding="utf-8").splitlines()
@@ -275,6 +335,13 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_start(
     assert forgetting.replay(app, NOW + timedelta(hours=2)) == 0
 
 
+def blocked(app: App, email: str) -> set[Reason]:
+    """Return why nothing goes to an address, as its hash alone tells."""
+    with app.database.read() as session:
+        marks = suppressions.address_marks(app.keyring, email, email)
+        return {found.reason for found in suppressions.standing(session, marks)}
+
+
 def test_wherever_it_dies_the_next_start_finishes_what_was_begun(app: App) -> None:
     tick(app)
     died = 0
@@ -288,6 +355,7 @@ def test_wherever_it_dies_the_next_start_finishes_what_was_begun(app: App) -> No
         forgetting.replay(app, later)
         assert naming(app, f"k{who}@example.com") == []
         assert files_naming(app, f"k{who}@example.com") == []
+        assert blocked(app, f"k{who}@example.com") == {Reason.ERASED}
         assert forgetting.replay(app, later) == 0
     assert 3 <= died < 10
     assert_sound(app)

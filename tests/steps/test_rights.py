@@ -86,6 +86,8 @@ def test_what_an_address_gets_at_the_door_is_everybody_who_is_there_now(app: App
     assert document is not None
     assert [person["profile"]["first_name"] for person in document["persons"]] == ["Anna", "Bernd"]
     assert rights.export_document(app, "niemand@example.com", NOW) is None
+    deeds = rows(app, PrivacyEvent.__table__)  # type: ignore[attr-defined]
+    assert [(deed.operator, deed.action) for deed in deeds] == [("person", "export")] * 2
 
 
 def test_an_old_address_opens_nothing_of_the_customer(app: App) -> None:
