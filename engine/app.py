@@ -22,6 +22,7 @@ from engine.errors import StoreError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
+from engine.steps import forgetting
 from engine.steps.suppressing import replay
 from engine.store import clocks, installation, schema, suppressions
 from engine.store.database import Database
@@ -66,12 +67,14 @@ class Premises:
 
 
 def open_premises(config: Config, clock: Clock) -> Premises:
-    """Open the store and read the keys; put back every objection that a restored backup has forgotten."""
+    """Open the store and read the keys; put back what a restored backup has forgotten: every "no", every erasure."""
     database = open_store(config)
     keyring = _keys(database, key_file(config, database))
     identity = _identify(database, keyring, clock(), key_file(config, database))
     replay(database, SuppressionLog.beside(database, config.home))
-    return Premises(config, database, keyring, identity, config.home)
+    shop = Premises(config, database, keyring, identity, config.home)
+    forgetting.replay(shop, clock())
+    return shop
 
 
 def assemble(config: Config, clock: Clock) -> App:

@@ -35,6 +35,7 @@ NOUNS = (
     "consents",
     "suppress",
     "proof",
+    "privacy",
     "stores",
     "audit",
     "doctor",

@@ -68,7 +68,13 @@ def _answer(config: Config, source: Database, new: Database, rows: dict[str, int
     say(f'\n[store]\nurl = "{after}"\n')
     here, there = _folder(config, source), _folder(config, new)
     if here != there:
-        say(_("Copy secret.key and suppressions.log from %(here)s to %(there)s first.", here=here, there=there))
+        say(
+            _(
+                "Copy secret.key, suppressions.log and erasures.log from %(here)s to %(there)s first.",
+                here=here,
+                there=there,
+            )
+        )
 
 
 def _folder(config: Config, database: Database) -> Path:

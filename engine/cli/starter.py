@@ -19,6 +19,11 @@ KINDS = ("newsletter", "birthday", "winback", "coupon", "thank_you", "feedback_r
 """The kinds a wording with one box for everything is written for; the owner narrows them."""
 
 
+_NEVER_IN_GIT = (
+    "treuepost.db*\nsecret.key\nsuppressions.log\nerasures.log\nconsent-checkpoints.log\nbackups/\noutbox/\n*.key\n"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What `init` was told."""
@@ -70,7 +75,7 @@ def lay_out(folder: Path, answers: Answers, _: Translate) -> list[Path]:
 def _files(folder: Path, answers: Answers, _: Translate) -> Iterator[Path]:
     yield _written(folder / "config.toml", config_text(answers, _))
     yield from _texts(folder / "wordings", answers, _)
-    yield _written(folder / ".gitignore", "treuepost.db*\nsecret.key\nsuppressions.log\nbackups/\noutbox/\n*.key\n")
+    yield _written(folder / ".gitignore", _NEVER_IN_GIT)
     shutil.copytree(shipped("templates"), folder / "templates", ignore=shutil.ignore_patterns(".*", "*~"))
     yield folder / "templates"
     for file in sorted(shipped("campaigns").glob("*.toml")):

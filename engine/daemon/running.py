@@ -24,7 +24,7 @@ from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, auditing, checkpointing, passing, recovering, sending
+from engine.steps import alarming, auditing, checkpointing, passing, recovering, retaining, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
 from engine.store import ownership, workers
@@ -113,6 +113,7 @@ class Daemon:
             ("notice", NOTICE_SECONDS, self._notice),
             ("audit", NOTICE_SECONDS, self._audit),
             ("consent_checkpoint", ATTEST_SECONDS, self._attest),
+            ("purge", NOTICE_SECONDS, self._purge),
         )
 
     def _finish(self) -> list[str]:
@@ -197,6 +198,10 @@ class Daemon:
 
     def _audit(self, now: datetime) -> None:
         auditing.audit_nightly(self.app, now)
+
+    def _purge(self, now: datetime) -> None:
+        if not self._gate.look(self.app, now).waits:
+            retaining.purge_daily(self.app, now)
 
     def _notice(self, now: datetime) -> None:
         for topic in alarming.tell_owner(self.app, now):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,23 @@ from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, NotS
 from engine.providers import mime
 from engine.providers.contract import Recovery
 
+FOLDER = "outbox"
+
 
 def build(config: Config) -> Outbox:
     """Return the outbox beside the config file."""
-    return Outbox(config.home / "outbox")
+    return Outbox(config.home / FOLDER)
+
+
+def discard(home: Path, message_ids: Iterable[str]) -> int:
+    """Take mails of a rehearsal out of the outbox again: their time is over, or the person was erased."""
+    folder, gone = home / FOLDER, 0
+    for message_id in message_ids:
+        for name in (f"{message_id}.eml", f".{message_id}.eml.tmp"):
+            with suppress(FileNotFoundError):
+                (folder / name).unlink()
+                gone += name.endswith(".eml")
+    return gone
 
 
 class Outbox:

@@ -16,7 +16,7 @@ from engine.errors import TreuepostError
 from engine.sources.tables import Line, Refusal, Table
 
 OWN_HEADERS = ("refused_row", "refused_field", "refused_because", "refused_value")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def defused(cell: str) -> str:

@@ -11,10 +11,11 @@ from sqlmodel import Session
 
 from engine.domain import addresses as forms
 from engine.store.lookups import Lookup
-from engine.store.tables import Address
+from engine.store.tables import Address, CustomerAddress
 from engine.store.upsert import chunks, insert_new, is_sqlite
 
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
+_KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
 _BY_EXACT = Lookup(sa.select(_ADDRESS.c.exact, _ADDRESS.c.id), _ADDRESS.c.exact)
 
 
@@ -64,3 +65,10 @@ def emails_of(session: Session, address_ids: Sequence[int]) -> dict[int, str]:
         query = sa.select(_ADDRESS.c.id, _ADDRESS.c.email).where(_ADDRESS.c.id.in_(part))
         found.update((number, email) for number, email in session.connection().execute(query))
     return found
+
+
+def nobodys(session: Session, address_ids: Iterable[int]) -> set[int]:
+    """Return those of these addresses that no customer has or ever had."""
+    wanted = set(address_ids)
+    known = sa.select(_KNOWN.c.address_id).where(_KNOWN.c.address_id.in_(wanted))
+    return wanted - set(session.connection().execute(known).scalars())

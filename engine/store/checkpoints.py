@@ -14,8 +14,8 @@ from pathlib import Path
 from uuid import UUID
 
 from engine.errors import StoreError
-from engine.store import journal
 from engine.store.database import Database
+from engine.store.lines import Lines
 
 FILE_NAME = "consent-checkpoints.log"
 
@@ -49,7 +49,7 @@ class CheckpointLog:
     def append(self, checkpoint: Checkpoint) -> None:
         """Write one line and wait until the disk has it."""
         try:
-            journal.append(self.path, line(checkpoint).encode() + b"\n")
+            Lines(self.path).append(line(checkpoint).encode() + b"\n")
         except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written: {error.strerror}.",

@@ -171,3 +171,9 @@ def zones(session: Session, numbers: Sequence[int]) -> dict[int, str]:
         query = sa.select(_CUSTOMER.c.id, _CUSTOMER.c.timezone).where(_CUSTOMER.c.id.in_(part))
         found.update((number, zone) for number, zone in session.connection().execute(query))
     return found
+
+
+def restrict(session: Session, number: int, since: datetime | None, now: datetime) -> None:
+    """Note since when a customer's data may only be kept; None lifts it."""
+    marked = sa.update(_CUSTOMER).where(_CUSTOMER.c.id == number).values(restricted_at=since, updated_at=now)
+    session.connection().execute(marked)

@@ -8,7 +8,7 @@ through a door of their own and never wait for a writer. Only the daemon checkpo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
@@ -108,6 +108,24 @@ class Database:
         if self.sqlite:
             with plain_errors(), self._nobody_commits(), self._readers.connect() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def overwrite(self, tables: Sequence[str], *, anew: bool = False) -> bool:
+        """Let nothing that was erased be read in the files any more; return False where others held the log open.
+
+        SQLite: the log is folded in and cut to nothing (freed pages are overwritten by secure_delete); with `anew` the
+        whole file is written again. Emptying the log takes the writer's place itself, so nobody commits meanwhile.
+        PostgreSQL: the old versions of the rows go (VACUUM); its own log goes with the server's retention.
+        """
+        with plain_errors(), self._engine.connect() as connection:
+            if not self.sqlite:
+                whole = connection.execution_options(isolation_level="AUTOCOMMIT")
+                for name in tables:
+                    whole.exec_driver_sql(f'VACUUM "{name}"')
+                return True
+            cursor = connection.connection.cursor()
+            if anew:
+                cursor.execute("VACUUM")
+            return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
     @contextmanager
     def _nobody_commits(self) -> Iterator[None]:

@@ -108,7 +108,8 @@ def _unplanned(occasions: sa.Select[Any], campaign: str, rehearsal: bool, step: 
         occasions.add_columns(_MESSAGES.c.id)
         .join(_ENROLMENTS, _enrolled(found, campaign, rehearsal), isouter=not follows)
         .outerjoin(_MESSAGES, message)
-        .where(sa.or_(_MESSAGES.c.id.is_(None), to_move))
+        # What was kept as long as it may be was decided then: it is not planned anew.
+        .where(sa.or_(sa.and_(_MESSAGES.c.id.is_(None), _ENROLMENTS.c.purged_at.is_(None)), to_move))
     )
 
 

@@ -53,7 +53,10 @@ class Pause(SQLModel, table=True):
 
 
 class Enrolment(SQLModel, table=True):
-    """One customer, one campaign, one occasion: the row that makes "once" true."""
+    """One customer, one campaign, one occasion: the row that makes "once" true.
+
+    `purged_at`: its messages were kept as long as they may be; the row stays, so that "once" stays true.
+    """
 
     __table_args__ = (sa.UniqueConstraint("campaign", "customer_uid", "occasion", "rehearsal"),)
     id: int | None = _key()
@@ -65,6 +68,7 @@ class Enrolment(SQLModel, table=True):
     purchase_id: int | None = Field(default=None, foreign_key="purchase.id")
     service_item_id: int | None = Field(default=None, foreign_key="service_item.id")
     created_at: datetime
+    purged_at: datetime | None = None
 
 
 class Message(SQLModel, table=True):
@@ -151,7 +155,8 @@ class ProviderCall(SQLModel, table=True):
     """One request to a provider with its frozen, ordered members; repeated only with the same key and bytes.
 
     Its members are the attempts that name it, in order of `position`; `made` counts how often it was made. `closed`:
-    one of its members may no longer be written to, so that it is never made again.
+    one of its members may no longer be written to, so that it is never made again. `purged_at`: not all of its members
+    are there any more.
     """
 
     __tablename__ = "provider_call"
@@ -164,6 +169,7 @@ class ProviderCall(SQLModel, table=True):
     last_at: datetime
     made: int = 1
     closed: bool = False
+    purged_at: datetime | None = None
 
 
 class Attempt(SQLModel, table=True):

@@ -19,7 +19,7 @@ from sqlmodel import Session, SQLModel
 
 from engine.domain.guard import FROM_BACKUP, MOVED_AWAY
 from engine.errors import StoreError, UsageError
-from engine.store import installation, lawful_tables, message_tables, schema, tables
+from engine.store import installation, lawful_tables, message_tables, rights_tables, schema, tables
 from engine.store.database import Database
 from engine.store.message_tables import Message
 from engine.store.tables import Installation
@@ -28,7 +28,7 @@ from engine.store.upsert import CHUNK
 Progress = Callable[[int], None]
 Row = Mapping[str, Any]
 
-_DECLARED = (tables, message_tables, lawful_tables)  # importing them fills the list of tables
+_DECLARED = (tables, message_tables, lawful_tables, rights_tables)  # importing them fills the list of tables
 _MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _INSTALLATION: sa.Table = Installation.__table__  # type: ignore[attr-defined]
 _LATER = {_MESSAGES.name: "carried_by"}

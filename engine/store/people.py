@@ -54,6 +54,11 @@ def find(session: Session, who: str) -> list[Person]:
     return _people(session, _is_called(who), MOST_NAMESAKES) if who else []
 
 
+def find_by_number(session: Session, number: int) -> list[Person]:
+    """Return the customer of this row."""
+    return _people(session, _CUSTOMER.c.id == number)
+
+
 def at_addresses(session: Session, address_ids: Collection[int]) -> list[Person]:
     """Return everybody who is or ever was at these mailboxes."""
     at = sa.select(_KNOWN.c.customer_id).where(_KNOWN.c.address_id.in_(list(address_ids)))
@@ -83,7 +88,8 @@ def everybody(session: Session, chunk: int) -> Iterator[list[tuple[int, int | No
     """Yield all customers as (id, address id), in chunks: the memory needed does not grow with the shop."""
     last = 0
     while True:
-        query = sa.select(_CUSTOMER.c.id, _CUSTOMER.c.address_id).where(_CUSTOMER.c.id > last)
+        query = sa.select(_CUSTOMER.c.id, _CUSTOMER.c.address_id)
+        query = query.where(_CUSTOMER.c.id > last, _CUSTOMER.c.erased_at.is_(None))
         rows = [
             (number, address)
             for number, address in session.connection().execute(query.order_by(_CUSTOMER.c.id).limit(chunk))

@@ -43,7 +43,8 @@ _FIGURES = sa.Table(
 """The figures' columns as plain numbers: days are only compared and counted here."""
 
 
-_PRESENT = Lookup(sa.select(*_FIGURES.columns), _FIGURES.c.id)
+# Whoever was erased has no figures and never gets any again.
+_PRESENT = Lookup(sa.select(*_FIGURES.columns).where(sa.literal_column("erased_at IS NULL")), _FIGURES.c.id)
 _CONCLUDED = Lookup(
     sa.select(
         _PURCHASE.c.customer_id,
@@ -112,7 +113,7 @@ def count_again(session: Session, customers: Sequence[int]) -> None:
     for part in chunks(customers):
         present = _present(session, part)
         counted = dict.fromkeys(part, Figures(None, None, 0, None)) | dict(_counted(session, part))
-        rows = [{"id": number, **new._asdict()} for number, new in counted.items() if present.get(number) != new]
+        rows = [{"id": number, **new._asdict()} for number, new in counted.items() if present.get(number, new) != new]
         change(session, _FIGURES, rows)
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from engine.domain.words import Reason
 from engine.errors import StoreError
-from engine.store import journal
 from engine.store.database import Database
+from engine.store.lines import Lines
 from engine.store.suppressions import Hashes, NewSuppression
 
 FILE_NAME = "suppressions.log"
@@ -37,7 +37,7 @@ class SuppressionLog:
         if not entries:
             return
         try:
-            journal.append(self.path, b"".join(_line(entry) for entry in entries))
+            Lines(self.path).append(b"".join(_line(entry) for entry in entries))
         except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written: {error.strerror}.",

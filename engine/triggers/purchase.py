@@ -54,7 +54,7 @@ class PurchaseTrigger(TriggerModel):
             select_occasions(step, _PURCHASES.c.purchase_id, due, due_at=due_at, purchase=_PURCHASES.c.id)
             .join_from(_PURCHASES, PEOPLE, PEOPLE.c.id == _PURCHASES.c.customer_id)
             # A literal, not a bound value: only so does SQLite see that the partial indexes apply.
-            .where(_PURCHASES.c.status == _CONCLUDED)
+            .where(_PURCHASES.c.status == _CONCLUDED, PEOPLE.c.erased_at.is_(None))
             .where(among(day, found) if lag is None else _bought(days, lag, scope))
             .where(*self._wanted(), *in_scope(scope))
         )

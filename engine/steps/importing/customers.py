@@ -53,7 +53,7 @@ class CustomersImport(Importer):
             if refusal:
                 checked.refused.append(refusal)
             else:
-                checked.ready.append(_incoming(row, found if isinstance(found, Known) else None))
+                checked.ready.append(incoming(row, found if isinstance(found, Known) else None))
         self._note_suppressed(session, rows)
         return checked
 
@@ -185,7 +185,8 @@ def _recognise(row: CustomerRow, directory: Directory) -> Known | Refusal | None
     return known or (nameless[0] if nameless else None)
 
 
-def _incoming(row: CustomerRow, known: Known | None) -> Incoming:
+def incoming(row: CustomerRow, known: Known | None) -> Incoming:
+    """Return what a row says of a customer: only what it gives."""
     values: dict[str, object] = {name: getattr(row, name) for name in _PLAIN if name in row.given}
     if "birthday" in row.given:
         values |= {"birth_md": row.birth_md, "birth_year": row.birth_year}

@@ -3,9 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from engine.store import lawful_tables, message_tables, tables
+from engine.store import lawful_tables, message_tables, rights_tables, tables
 
-TABLES = (tables, message_tables, lawful_tables)  # importing them fills SQLModel.metadata
+TABLES = (tables, message_tables, lawful_tables, rights_tables)  # importing them fills SQLModel.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

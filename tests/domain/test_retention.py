@@ -1,0 +1,33 @@
+"""Terms of the calendar: evidence is kept to a year's end (law H1)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.domain.retention import deleted_on, gone_before, kept_until
+
+DAYS = st.dates(date(1980, 1, 1), date(2200, 12, 31))
+YEARS = st.integers(1, 30)
+
+
+@pytest.mark.parametrize("day", [date(2026, 1, 2), date(2026, 12, 30), date(2026, 12, 31)])
+def test_h1_what_ended_in_2026_goes_on_the_first_of_january_2030(day: date) -> None:
+    assert deleted_on(day, 3) == date(2030, 1, 1)
+    assert kept_until(day, 3) == date(2029, 12, 31)
+
+
+@given(ended=DAYS, years=YEARS)
+def test_it_is_kept_for_whole_years_and_less_than_one_more(ended: date, years: int) -> None:
+    gone = deleted_on(ended, years)
+    assert (gone.month, gone.day) == (1, 1)
+    assert kept_until(ended, years) + timedelta(days=1) == gone
+    assert ended.year + years < gone.year <= ended.year + years + 1
+
+
+@given(ended=DAYS, today=DAYS, years=YEARS)
+def test_the_two_ways_of_asking_agree(ended: date, today: date, years: int) -> None:
+    assert (ended < gone_before(today, years)) == (deleted_on(ended, years) <= today)
