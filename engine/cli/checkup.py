@@ -14,11 +14,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engine.app import KEY_FILE, read_campaigns
+from engine.app import KEY_FILE, key_file, read_campaigns
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
+from engine.domain.calendar import local_day
+from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
-from engine.steps import guarding, telling
+from engine.steps import guarding, readying, telling
 from engine.store import backups, breakers, budgets, clocks, installation, schema, soundness
 from engine.store.database import Database
 
@@ -52,6 +54,7 @@ def examine(config: Config, now: datetime, say: Say, *, online: bool = False) ->
     yield from _caught("space", lambda: _space(config, say))
     yield from _caught("web", lambda: _web(config, say))
     yield from _caught("provider", lambda: _provider(config, say, online=online))
+    yield from _caught("ready", lambda: _ready(config, now, say))
 
 
 def _caught(about: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
@@ -207,6 +210,25 @@ def _provider(config: Config, say: Say, *, online: bool) -> Iterator[Line]:
         yield _reach(config, say)
     else:
         yield Line(OK, "provider", say("%(name)s; --online tries to reach it", name=name))
+
+
+def _ready(config: Config, now: datetime, say: Say) -> Iterator[Line]:
+    """Say of each thing the law wants before a real mail may leave whether it is there (law P1)."""
+    looks = examined(_standing(config), local_day(now, config.shop.zone))
+    missing = WARN if readying.exempt(config) else FAIL
+    for look in looks:
+        if not look.lacks:
+            yield Line(OK, look.topic, say(look.text))
+        for one in readying.told(config, look.lacks):
+            yield Line(missing, look.topic, f"{one.place}: {one.text}", one.remedy)
+
+
+def _standing(config: Config) -> Standing:
+    database = Database(config.store.url)
+    try:
+        return readying.standing_in(config, database, key_file(config, database))
+    finally:
+        database.close()
 
 
 def _last_stop(config: Config, say: Say) -> Iterator[Line]:

@@ -23,6 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
+from engine.daemon.readiness import Readiness
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
 from engine.steps import alarming, auditing, passing, recovering, sending
 from engine.steps.claiming import EitherOf
@@ -64,6 +65,7 @@ class Daemon:
         self._fault: StoreError | None = None
         self._told: Stop | None = None
         self._gate = Gate(joins=self.joins)
+        self._readiness = Readiness()
         self._watch = reloading.Watch(app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
@@ -150,6 +152,7 @@ class Daemon:
                 log.info("pulled", source=pulled.source, created=pulled.report.created, updated=pulled.report.updated)
 
     def _plan(self, now: datetime) -> None:
+        self._readiness.look(self.app, now)
         if self._gate.waits(self.app, now):
             return
         report, held = passing.plan(self.app, now)

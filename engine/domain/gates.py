@@ -37,6 +37,7 @@ class Rules:
     limit: Cap | None = None
     at_most: tuple[Cap, ...] = ()
     stale: str = ""
+    not_ready: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,11 @@ def _same_address(facts: Facts, _now: datetime) -> _No | None:
     return _No("skip", Reason.SAME_ADDRESS, facts.carried_by) if facts.carried_by else None
 
 
+def _ready(facts: Facts, now: datetime) -> _No | None:
+    rules = facts.rules
+    return _No("wait", Reason.NOT_READY, rules.not_ready, now + LOOK_AGAIN) if rules.not_ready else None
+
+
 def _unsubscribe_page(facts: Facts, now: datetime) -> _No | None:
     if facts.rules.advertising and not facts.rules.may_advertise:
         return _No("wait", Reason.NO_UNSUBSCRIBE_PAGE, "nobody could unsubscribe yet", now + LOOK_AGAIN)
@@ -226,6 +232,7 @@ CHECKS: tuple[tuple[str, Callable[[Facts, datetime], _No | None]], ...] = (
     ("permission", _permission),
     ("overtaken", _overtaken),
     ("same_address", _same_address),
+    ("ready", _ready),
     ("unsubscribe_page", _unsubscribe_page),
     ("fresh_data", _fresh),
     ("frequency_cap", _cap),
