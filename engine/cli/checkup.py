@@ -21,7 +21,8 @@ from engine.domain.calendar import local_day
 from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
 from engine.steps import guarding, readying, telling
-from engine.store import backups, breakers, budgets, clocks, installation, schema, soundness
+from engine.steps.worrying import CAUSES
+from engine.store import backups, breakers, budgets, clocks, installation, pauses, schema, soundness
 from engine.store.database import Database
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -54,6 +55,7 @@ def examine(config: Config, now: datetime, say: Say, *, online: bool = False) ->
     yield from _caught("space", lambda: _space(config, say))
     yield from _caught("web", lambda: _web(config, say))
     yield from _caught("provider", lambda: _provider(config, say, online=online))
+    yield from _caught("brake", lambda: _brakes(config, say))
     yield from _caught("ready", lambda: _ready(config, now, say))
 
 
@@ -210,6 +212,21 @@ def _provider(config: Config, say: Say, *, online: bool) -> Iterator[Line]:
         yield _reach(config, say)
     else:
         yield Line(OK, "provider", say("%(name)s; --online tries to reach it", name=name))
+
+
+def _brakes(config: Config, say: Say) -> Iterator[Line]:
+    """Say when advertising was stopped without anybody's word (law J9)."""
+    database = Database(config.store.url)
+    try:
+        if schema.present(database) != schema.known():
+            return
+        with database.read() as session:
+            pulled = pauses.brakes(pauses.paused(session))
+    finally:
+        database.close()
+    for brake in pulled:
+        text = say("All advertising is stopped: %(why)s.", why=say(CAUSES[brake]))
+        yield Line(FAIL, "brake", text, "treuepost resume --all")
 
 
 def _ready(config: Config, now: datetime, say: Say) -> Iterator[Line]:

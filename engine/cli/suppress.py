@@ -34,14 +34,17 @@ def add(
     ctx: typer.Context,
     email: _Email,
     because: Annotated[str, typer.Option("--because", metavar="TEXT", help="Why; it is kept.")],
+    legal: Annotated[
+        bool, typer.Option("--legal", help="For good, for the person and all their addresses (a cease-and-desist).")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Block an address for every mail, contract mail too. For an objection to advertising use `stop`."""
     from engine.clock import system_clock
-    from engine.steps.suppressing import suppress
+    from engine.steps.suppressing import forbid, suppress
 
     with opened_premises(ctx) as shop:
-        done = suppress(shop, email, because, system_clock())
+        done = (forbid if legal else suppress)(shop, email, because, system_clock())
         if as_json:
             counts = {"skipped": done.skipped, "under_way": done.under_way}
             print_json({"email": done.email, "new": done.new, "known": bool(done.people)} | counts)

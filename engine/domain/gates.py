@@ -30,6 +30,7 @@ class Rules:
     quiet: Window | None = None
     is_on: bool = True
     paused: bool = False
+    brake: str = ""
     advertising: bool = True
     may_advertise: bool = True
     stop: frozenset[str] = frozenset()
@@ -119,7 +120,7 @@ def _campaign(facts: Facts, now: datetime) -> _No | None:
     if not facts.rules.is_on:
         return _No("wait", Reason.CAMPAIGN_OFF, until=now + LOOK_AGAIN)
     if facts.rules.paused:
-        return _No("wait", Reason.PAUSED, until=now + LOOK_AGAIN)
+        return _No("wait", Reason.PAUSED, facts.rules.brake, now + LOOK_AGAIN)
     return None
 
 
