@@ -14,13 +14,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engine.app import KEY_FILE, key_file, read_campaigns
+from engine.app import KEY_FILE, key_file, open_premises, read_campaigns
+from engine.clock import system_clock
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
 from engine.domain.calendar import local_day
 from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
 from engine.steps import guarding, readying, telling
+from engine.steps.importing import blocked
 from engine.steps.worrying import CAUSES
 from engine.store import backups, breakers, budgets, clocks, installation, pauses, schema, soundness
 from engine.store.database import Database
@@ -210,6 +212,7 @@ def _provider(config: Config, say: Say, *, online: bool) -> Iterator[Line]:
     yield from _last_stop(config, say)
     if online:
         yield _reach(config, say)
+        yield from _caught("blocklist", lambda: _block_list(config, say))
     else:
         yield Line(OK, "provider", say("%(name)s; --online tries to reach it", name=name))
 
@@ -246,6 +249,26 @@ def _standing(config: Config) -> Standing:
         return readying.standing_in(config, database, key_file(config, database))
     finally:
         database.close()
+
+
+def _block_list(config: Config, say: Say) -> Iterator[Line]:
+    """Count the addresses the provider blocks and nobody here knows of (law F3)."""
+    if not PROVIDERS[config.provider.use].blocks:
+        return
+    shop = open_premises(config, system_clock)
+    try:
+        found = blocked.compared(shop)
+    finally:
+        shop.database.close()
+    if found.fault:
+        yield Line(FAIL, "blocklist", say("The provider's block list cannot be read: %(why)s", why=found.fault))
+        return
+    text = say(
+        "%(count)s addresses blocked at the provider, %(unknown)s of them unknown here",
+        count=found.blocked,
+        unknown=found.unknown,
+    )
+    yield Line(FAIL if found.unknown else OK, "blocklist", text, "treuepost suppress pull" if found.unknown else "")
 
 
 def _last_stop(config: Config, say: Say) -> Iterator[Line]:

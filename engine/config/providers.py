@@ -29,6 +29,6 @@ PROVIDERS = {
     "smtp": Needs(("smtp", "smtps"), server=True),
     "brevo": Needs(_WEB, "https://api.brevo.com/v3", key=True, most=1000, blocks=True),
     "resend": Needs(_WEB, "https://api.resend.com", key=True, most=100),
-    "postmark": Needs(_WEB, "https://api.postmarkapp.com", key=True, most=500, blocks=True),
+    "postmark": Needs(_WEB, "https://api.postmarkapp.com", key=True, most=500),
 }
 """`[provider] use` -> what it needs."""
