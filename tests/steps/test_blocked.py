@@ -141,7 +141,6 @@ def test_the_request_is_what_brevo_describes(
     blocked.pull(shop, NOW)
     (entry,) = [one for one in double[0].requests if one["path"] == "/smtp/blockedContacts"]
     api = described(provider_descriptions / "brevo.yaml", "/smtp/blockedContacts")
-    assert list(api.iter_request_errors(asked(entry))) == [] if hasattr(api, "iter_request_errors") else True
     api.validate_request(asked(entry))
     assert entry["query"] == {"limit": "100", "offset": "0", "sort": "asc"}
 
