@@ -18,7 +18,7 @@ from engine.campaigns.loading import load_campaigns
 from engine.campaigns.model import Campaign
 from engine.clock import Clock
 from engine.config.loading import Config, load_config
-from engine.errors import StoreError
+from engine.errors import StoreError, TreuepostError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
@@ -68,9 +68,13 @@ class Premises:
 def open_premises(config: Config, clock: Clock) -> Premises:
     """Open the store and read the keys; put back every objection that a restored backup has forgotten."""
     database = open_store(config)
-    keyring = _keys(database, key_file(config, database))
-    identity = _identify(database, keyring, clock(), key_file(config, database))
-    replay(database, SuppressionLog.beside(database, config.home))
+    try:
+        keyring = _keys(database, key_file(config, database))
+        identity = _identify(database, keyring, clock(), key_file(config, database))
+        replay(database, SuppressionLog.beside(database, config.home))
+    except TreuepostError:
+        database.close()
+        raise
     return Premises(config, database, keyring, identity, config.home)
 
 
