@@ -19,9 +19,11 @@ LAST = {
 NUMBERS = [f"{letter}{number}" for letter, last in LAST.items() for number in range(1, last + 1)]
 ROW = re.compile(r"^\| ([A-P]\d+) \| (MUST|SHOULD) \| ([^|]+) \| ([^|]+) \|([^|]*)\|$", re.MULTILINE)
 ROWS = {row[1]: row for row in ROW.finditer(PAGE)}
-OPEN = frozenset(
-    ["A4", "A5", "A8", "B1", "B2", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B13", "B15", "B16", "C1", "C5", "C8", "D1", "D2", "D3", "D4", "D6", "D8", "D9", "D10", "D11", "E2", "E3", "E4", "E5", "E7", "E9", "G1", "G2", "G3", "G4", "G5", "G6", "G7", "H1", "I2", "I7", "K1", "K2", "K3", "K4", "K5", "K6", "K7", "M1", "M2", "M3", "P2", "P5"]
+_STILL = (
+    "A4 A5 A8 B1 B2 B5 B6 B7 B8 B9 B10 B11 B12 B13 B15 B16 C1 C5 C8 D1 D2 D3 D4 D6 D8 D9 D10 D11 "
+    "E2 E3 E4 E5 E7 E9 G1 G2 G3 G4 G5 G6 G7 H1 I2 I7 K1 K2 K3 K4 K5 K6 K7 M1 M2 M3 P2 P5"
 )
+OPEN = frozenset(_STILL.split())
 """Numbers no test is named for yet; whoever brings one fills the cell and takes the number out here."""
 
 
