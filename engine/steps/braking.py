@@ -6,7 +6,7 @@ again (`treuepost resume --all`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,17 +32,26 @@ class Figures:
 
 
 def after(shop: Premises, news: Sequence[DeliveryNews], now: datetime) -> list[Brake]:
-    """Stop advertising where these news were one too many; return what was newly found too much."""
-    found = figures(shop.database, now) if any(_bears_on_it(one) for one in news) else Figures()
-    pulled = _too_much(found)
+    """Stop advertising where these news were one too many; return what was newly found too much.
+
+    Only what they are about is weighed: what the owner has let go on is not stopped again by something else.
+    """
+    about = {brake for one in news for brake in _touched(one)}
+    pulled = about & set(_too_much(figures(shop.database, now))) if about else set()
     if not pulled:
         return []
     with shop.database.write() as session:
-        return [brake for brake in pulled if pauses.pause(session, pauses.brake_name(brake), now)]
+        return [brake for brake in sorted(pulled) if pauses.pause(session, pauses.brake_name(brake), now)]
 
 
-def _bears_on_it(one: DeliveryNews) -> bool:
-    return one.kind in NOES or bounces.about_news(one) is Bounce.POLICY
+def _touched(one: DeliveryNews) -> Iterator[Brake]:
+    """Yield the brakes that a piece of news can pull."""
+    if one.kind in NOES:
+        yield Brake.FLOOD
+    if one.kind is NewsKind.COMPLAINED:
+        yield Brake.COMPLAINTS
+    if bounces.about_news(one) is Bounce.POLICY:
+        yield Brake.POLICY
 
 
 def figures(database: Database, now: datetime) -> Figures:

@@ -68,12 +68,15 @@ def take(app: Premises, provider: str, news: Sequence[DeliveryNews], now: dateti
     """Keep events that are proved to be the provider's, and do what they ask for."""
     noes = [one for one in news if _may_be_a_no(one)]
     quiet = [one for one in news if not _may_be_a_no(one)]
-    total = Received()
+    total = _patiently(app, provider, quiet, now) if quiet else Received()
+    fresh = []
     # A transaction for each "no": it holds addresses, and two of them would wait for each other.
-    for part in ([quiet] if quiet else []) + [[one] for one in noes]:
-        total += _patiently(app, provider, part, now)
-    if noes:
-        braking.after(app, noes, now)
+    for one in noes:
+        came_to = _patiently(app, provider, [one], now)
+        fresh += [one] if came_to.kept else []
+        total += came_to
+    with suppress(StoreBusy):  # the news are kept; the next of their kind are weighed with them
+        braking.after(app, fresh, now)
     return total
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import document, lay_out, typed
+from engine.domain.complaints import Brake
+from engine.store import pauses
+from tests.cli.typed import document, lay_out, opened, typed
+from tests.people import NOW
 
 
 @pytest.fixture
@@ -117,6 +120,17 @@ def test_p1_doctor_says_it_beforehand_while_rehearsing(home: Path) -> None:
     assert isinstance(found, dict)
     missing = {line["about"]: line["verdict"] for line in found["checks"]}
     assert (missing["contract"], missing["imprint"], missing["keys"]) == ("warn", "ok", "ok")
+
+
+def test_j9_doctor_says_that_advertising_was_stopped_and_resume_lifts_it(home: Path) -> None:
+    typed(home, "plan")
+    with opened(home) as session:
+        pauses.pause(session, pauses.brake_name(Brake.COMPLAINTS), NOW)
+    result = typed(home, "doctor")
+    assert result.exit_code == 1
+    assert "als Spam gemeldet" in result.stdout
+    assert typed(home, "resume", "--all").exit_code == 0
+    assert typed(home, "doctor").exit_code == 0
 
 
 def test_p1_a_pass_says_on_stderr_why_nothing_may_leave(home: Path) -> None:

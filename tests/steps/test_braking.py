@@ -161,6 +161,18 @@ def test_j9_a_repeated_complaint_counts_once(shop: App) -> None:
     assert worrying.brakes(shop) == []
 
 
+def test_j9_what_the_owner_lets_go_on_is_stopped_only_by_a_new_complaint(shop: App) -> None:
+    mails = _mailed(shop, 10)
+    _complain(shop, mails[:3])
+    with shop.database.write() as session:
+        pauses.resume_all(session)
+    _complain(shop, mails[:3])
+    _tell(shop, mails[4], NewsKind.UNSUBSCRIBED, "unsubscribe")
+    assert worrying.brakes(shop) == []
+    _complain(shop, mails[5:6])
+    assert worrying.brakes(shop) == [Brake.COMPLAINTS]
+
+
 def test_a_flood_of_noes_stops_advertising(shop: App) -> None:
     _mailed(shop, 200, email="others@example.com")
     for number in range(20):
