@@ -18,7 +18,7 @@ from engine.campaigns.loading import load_campaigns
 from engine.campaigns.model import Campaign
 from engine.clock import Clock
 from engine.config.loading import Config, load_config
-from engine.errors import StoreError
+from engine.errors import StoreError, TreuepostError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
@@ -69,11 +69,15 @@ class Premises:
 def open_premises(config: Config, clock: Clock) -> Premises:
     """Open the store and read the keys; put back what a restored backup has forgotten: every "no", every erasure."""
     database = open_store(config)
-    keyring = _keys(database, key_file(config, database))
-    identity = _identify(database, keyring, clock(), key_file(config, database))
-    replay(database, SuppressionLog.beside(database, config.home))
-    shop = Premises(config, database, keyring, identity, config.home)
-    forgetting.replay(shop, clock())
+    try:
+        keyring = _keys(database, key_file(config, database))
+        identity = _identify(database, keyring, clock(), key_file(config, database))
+        replay(database, SuppressionLog.beside(database, config.home))
+        shop = Premises(config, database, keyring, identity, config.home)
+        forgetting.replay(shop, clock())
+    except TreuepostError:
+        database.close()
+        raise
     return shop
 
 

@@ -14,12 +14,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engine.app import KEY_FILE, read_campaigns
+from engine.app import KEY_FILE, key_file, open_premises, read_campaigns
+from engine.clock import system_clock
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
+from engine.domain.calendar import local_day
+from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
-from engine.steps import guarding, telling
-from engine.store import backups, breakers, budgets, clocks, installation, schema, soundness
+from engine.steps import guarding, readying, telling
+from engine.steps.importing import blocked
+from engine.steps.worrying import CAUSES
+from engine.store import backups, breakers, budgets, clocks, installation, pauses, schema, soundness
 from engine.store.database import Database
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -52,6 +57,8 @@ def examine(config: Config, now: datetime, say: Say, *, online: bool = False) ->
     yield from _caught("space", lambda: _space(config, say))
     yield from _caught("web", lambda: _web(config, say))
     yield from _caught("provider", lambda: _provider(config, say, online=online))
+    yield from _caught("brake", lambda: _brakes(config, say))
+    yield from _caught("ready", lambda: _ready(config, now, say))
 
 
 def _caught(about: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
@@ -205,8 +212,63 @@ def _provider(config: Config, say: Say, *, online: bool) -> Iterator[Line]:
     yield from _last_stop(config, say)
     if online:
         yield _reach(config, say)
+        yield from _caught("blocklist", lambda: _block_list(config, say))
     else:
         yield Line(OK, "provider", say("%(name)s; --online tries to reach it", name=name))
+
+
+def _brakes(config: Config, say: Say) -> Iterator[Line]:
+    """Say when advertising was stopped without anybody's word (law J9)."""
+    database = Database(config.store.url)
+    try:
+        if schema.present(database) != schema.known():
+            return
+        with database.read() as session:
+            pulled = pauses.brakes(pauses.paused(session))
+    finally:
+        database.close()
+    for brake in pulled:
+        text = say("All advertising is stopped: %(why)s.", why=say(CAUSES[brake]))
+        yield Line(FAIL, "brake", text, "treuepost resume --all")
+
+
+def _ready(config: Config, now: datetime, say: Say) -> Iterator[Line]:
+    """Say of each thing the law wants before a real mail may leave whether it is there (law P1)."""
+    looks = examined(_standing(config), local_day(now, config.shop.zone))
+    missing = WARN if readying.exempt(config) else FAIL
+    for look in looks:
+        if not look.lacks:
+            yield Line(OK, look.topic, say(look.text))
+        for one in readying.told(config, look.lacks):
+            yield Line(missing, look.topic, f"{one.place}: {one.text}", one.remedy)
+
+
+def _standing(config: Config) -> Standing:
+    database = Database(config.store.url)
+    try:
+        return readying.standing_in(config, database, key_file(config, database))
+    finally:
+        database.close()
+
+
+def _block_list(config: Config, say: Say) -> Iterator[Line]:
+    """Count the addresses the provider blocks and nobody here knows of (law F3)."""
+    if not PROVIDERS[config.provider.use].blocks:
+        return
+    shop = open_premises(config, system_clock)
+    try:
+        found = blocked.compared(shop)
+    finally:
+        shop.database.close()
+    if found.fault:
+        yield Line(FAIL, "blocklist", say("The provider's block list cannot be read: %(why)s", why=found.fault))
+        return
+    text = say(
+        "%(count)s addresses blocked at the provider, %(unknown)s of them unknown here",
+        count=found.blocked,
+        unknown=found.unknown,
+    )
+    yield Line(FAIL if found.unknown else OK, "blocklist", text, "treuepost suppress pull" if found.unknown else "")
 
 
 def _last_stop(config: Config, say: Say) -> Iterator[Line]:

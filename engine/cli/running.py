@@ -66,6 +66,16 @@ def _say_guarded(app: App) -> None:
         say(line, err=True)
 
 
+def _say_unready(app: App) -> None:
+    """Say what keeps every mail waiting, each thing with its place and remedy."""
+    from engine.steps import readying
+
+    _ = spoken(app.config)
+    say(_("warning: nothing may leave through %(name)s yet; it waits:", name=app.provider.name), err=True)
+    for one in readying.told(app.config, readying.look(app, app.clock())):
+        say(f"  {one.line}", err=True)
+
+
 def _refuse_time_travel(app: App) -> None:
     """Refuse another time for a provider that really mails; warn where the store has already seen later."""
     from engine.store import reports
@@ -89,6 +99,8 @@ def _show(app: App, report: PassReport) -> None:
     say(_(text, **facts))
     if report.held:
         say(_("%(count)s mails wait for your word: treuepost messages list", count=report.held))
+    if report.not_ready:
+        _say_unready(app)
     for refused in report.refused_sources:
         say(_("warning: source not read: %(what)s", what=refused), err=True)
     if report.provider_stopped:

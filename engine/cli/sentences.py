@@ -28,6 +28,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.NOT_DUE: "not due yet",
     Reason.NO_OCCASION: "no occasion",
     Reason.NO_UNSUBSCRIBE_PAGE: "no unsubscribe page answers yet",
+    Reason.NOT_READY: "the shop is not ready to send",
     Reason.BUDGET_SPENT: "the day's budget is spent",
     Reason.PROVIDER_STOPPED: "the provider is stopped",
     Reason.NOT_SENT: "could not be handed over",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     noun.command("add")(add)
     noun.command("remove")(remove)
     noun.command("list")(show)
+    noun.command("pull")(pull)
     app.add_typer(noun, name="suppress")
 
 
@@ -34,14 +36,17 @@ def add(
     ctx: typer.Context,
     email: _Email,
     because: Annotated[str, typer.Option("--because", metavar="TEXT", help="Why; it is kept.")],
+    legal: Annotated[
+        bool, typer.Option("--legal", help="For good, for the person and all their addresses (a cease-and-desist).")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Block an address for every mail, contract mail too. For an objection to advertising use `stop`."""
     from engine.clock import system_clock
-    from engine.steps.suppressing import suppress
+    from engine.steps.suppressing import forbid, suppress
 
     with opened_premises(ctx) as shop:
-        done = suppress(shop, email, because, system_clock())
+        done = (forbid if legal else suppress)(shop, email, because, system_clock())
         if as_json:
             counts = {"skipped": done.skipped, "under_way": done.under_way}
             print_json({"email": done.email, "new": done.new, "known": bool(done.people)} | counts)
@@ -99,6 +104,22 @@ def show(
         for line in lines:
             say(line)
         say(_("%(count)s entries", count=len(lines)), err=True)
+
+
+def pull(ctx: typer.Context, as_json: _Json = False) -> None:
+    """Read the provider's own block list: whoever unsubscribed or complained there is left alone here too."""
+    from engine.cli.importing import progress_bar
+    from engine.clock import system_clock
+    from engine.steps.importing import blocked
+
+    with opened_premises(ctx) as shop, progress_bar(0) as progress:
+        done = blocked.pull(shop, system_clock(), progress)
+        if as_json:
+            print_json(asdict(done))
+            return
+        _ = spoken(shop.config)
+        text = "%(read)s read from %(provider)s: %(created)s new, %(unchanged)s known already, %(refused)s unreadable"
+        say(_(text, **asdict(done)))
 
 
 def _line(one: Listed, _: Translate, zone: ZoneInfo, *, in_full: bool) -> str:

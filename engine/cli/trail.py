@@ -27,6 +27,7 @@ CHECKS: Mapping[str, str] = {
     "permission": "permission",
     "overtaken": "no later step due",
     "same_address": "only mail to this address today",
+    "ready": "the shop is ready to send",
     "unsubscribe_page": "unsubscribing possible or not needed",
     "fresh_data": "fresh data",
     "frequency_cap": "not too often",

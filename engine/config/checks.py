@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from engine.config.notices import check_notices
 from engine.config.providers import PROVIDERS
 from engine.config.sections import LOOPBACK, Config, ProviderSection
+from engine.domain.readiness import form_lacks
 from engine.errors import Finding
 from engine.toml.faults import Say
 from engine.toml.source import TomlSource
@@ -17,9 +18,6 @@ EXAMPLE = re.compile(
     r"(?i)CHANGE_?ME|BITTE[_ ]ÄNDERN|[@./]example\.(?:com|org|net)\b|\.example\b|Musterstra(?:ß|ss)e|Mustermann"
 )
 """What nobody's own name or address looks like."""
-
-_REPRESENTED = frozenset({"gmbh", "ug", "ag", "gmbh & co. kg", "eg"})
-_REGISTERED = _REPRESENTED | {"kg", "ohg", "e.k.", "e. k."}
 
 
 def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
@@ -36,6 +34,16 @@ def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
 
 def _placeholders(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
     """Refuse the example's values once real people would read them; while rehearsing they only deserve a word."""
+    real = not config.rehearsal and not config.provider.on_loopback
+    for loc, value in examples(config).items():
+        if real or "CHANGE" in value.upper():
+            message = say("`%(key)s` still holds the example's value", key=".".join(loc))
+            remedy = say("put your own in before anybody is written to")
+            yield source.finding("E110", message, loc, help=remedy, level="error" if real else "warning")
+
+
+def examples(config: Config) -> dict[tuple[str, str], str]:
+    """Return the places that still hold a value of the example, with it."""
     values = {
         ("shop", "name"): config.shop.name,
         ("shop", "address"): config.shop.address,
@@ -45,12 +53,7 @@ def _placeholders(config: Config, source: TomlSource, say: Say) -> Iterator[Find
         ("web", "public_url"): config.web.public_url,
         ("owner", "email"): config.owner.email,
     }
-    real = not config.rehearsal and not config.provider.on_loopback
-    for loc, value in values.items():
-        if EXAMPLE.search(value) and (real or "CHANGE" in value.upper()):
-            message = say("`%(key)s` still holds the example's value", key=".".join(loc))
-            remedy = say("put your own in before anybody is written to")
-            yield source.finding("E110", message, loc, help=remedy, level="error" if real else "warning")
+    return {loc: value for loc, value in values.items() if EXAMPLE.search(value)}
 
 
 def _provider(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
@@ -115,12 +118,7 @@ def _wordings(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]
 def _imprint(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
     """Warn of what the law wants below every mail and the shop has not said (§ 5 DDG, § 35a GmbHG)."""
     shop = config.shop
-    form = shop.legal_form.strip().lower().removesuffix("(haftungsbeschränkt)").strip()
-    lacking = {
-        "email": not shop.email,
-        "register_entry": form in _REGISTERED and not shop.register_entry,
-        "represented_by": form in _REPRESENTED and not shop.represented_by,
-    }
-    for key in (key for key, wanted in lacking.items() if wanted):
+    lacking = form_lacks(shop.legal_form, represented_by=shop.represented_by, register_entry=shop.register_entry)
+    for key in (["email"] if not shop.email else []) + lacking:
         message = say("`%(key)s` is missing: the law wants it below every mail", key=f"shop.{key}")
         yield source.finding("L401", message, ("shop",), key=True, level="warning")

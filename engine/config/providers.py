@@ -12,6 +12,7 @@ class Needs:
     """What a provider needs, and how many mails one call to it may carry at most.
 
     `home` is its own address on the internet, empty where the owner must name one; `schemes` how an address begins.
+    `blocks` says that it keeps a list of blocked addresses that can be asked for.
     """
 
     schemes: tuple[str, ...] = ("http", "https", "smtp", "smtps")
@@ -19,13 +20,14 @@ class Needs:
     server: bool = False
     key: bool = False
     most: int = 1
+    blocks: bool = False
 
 
 _WEB = ("http", "https")
 PROVIDERS = {
     "outbox": Needs(),
     "smtp": Needs(("smtp", "smtps"), server=True),
-    "brevo": Needs(_WEB, "https://api.brevo.com/v3", key=True, most=1000),
+    "brevo": Needs(_WEB, "https://api.brevo.com/v3", key=True, most=1000, blocks=True),
     "resend": Needs(_WEB, "https://api.resend.com", key=True, most=100),
     "postmark": Needs(_WEB, "https://api.postmarkapp.com", key=True, most=500),
 }

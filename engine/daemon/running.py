@@ -23,6 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
+from engine.daemon.readiness import Readiness
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
 from engine.steps import alarming, auditing, checkpointing, passing, recovering, retaining, sending
 from engine.steps.claiming import EitherOf
@@ -65,6 +66,7 @@ class Daemon:
         self._fault: StoreError | None = None
         self._told: Stop | None = None
         self._gate = Gate(joins=self.joins)
+        self._readiness = Readiness()
         self._watch = reloading.Watch(app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
@@ -153,6 +155,7 @@ class Daemon:
                 log.info("pulled", source=pulled.source, created=pulled.report.created, updated=pulled.report.updated)
 
     def _plan(self, now: datetime) -> None:
+        self._readiness.look(self.app, now)
         if self._gate.waits(self.app, now):
             return
         report, held = passing.plan(self.app, now)

@@ -30,6 +30,7 @@ class Rules:
     quiet: Window | None = None
     is_on: bool = True
     paused: bool = False
+    brake: str = ""
     advertising: bool = True
     may_advertise: bool = True
     stop: frozenset[str] = frozenset()
@@ -37,6 +38,7 @@ class Rules:
     limit: Cap | None = None
     at_most: tuple[Cap, ...] = ()
     stale: str = ""
+    not_ready: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _campaign(facts: Facts, now: datetime) -> _No | None:
     if not facts.rules.is_on:
         return _No("wait", Reason.CAMPAIGN_OFF, until=now + LOOK_AGAIN)
     if facts.rules.paused:
-        return _No("wait", Reason.PAUSED, until=now + LOOK_AGAIN)
+        return _No("wait", Reason.PAUSED, facts.rules.brake, now + LOOK_AGAIN)
     return None
 
 
@@ -170,6 +172,11 @@ def _overtaken(facts: Facts, _now: datetime) -> _No | None:
 
 def _same_address(facts: Facts, _now: datetime) -> _No | None:
     return _No("skip", Reason.SAME_ADDRESS, facts.carried_by) if facts.carried_by else None
+
+
+def _ready(facts: Facts, now: datetime) -> _No | None:
+    rules = facts.rules
+    return _No("wait", Reason.NOT_READY, rules.not_ready, now + LOOK_AGAIN) if rules.not_ready else None
 
 
 def _unsubscribe_page(facts: Facts, now: datetime) -> _No | None:
@@ -226,6 +233,7 @@ CHECKS: tuple[tuple[str, Callable[[Facts, datetime], _No | None]], ...] = (
     ("permission", _permission),
     ("overtaken", _overtaken),
     ("same_address", _same_address),
+    ("ready", _ready),
     ("unsubscribe_page", _unsubscribe_page),
     ("fresh_data", _fresh),
     ("frequency_cap", _cap),

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     NOT_DUE = "not_due"
     NO_OCCASION = "no_occasion"
     NO_UNSUBSCRIBE_PAGE = "no_unsubscribe_page"
+    NOT_READY = "not_ready"
     # sending
     BUDGET_SPENT = "budget_spent"
     PROVIDER_STOPPED = "provider_stopped"

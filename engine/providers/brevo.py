@@ -18,7 +18,7 @@ from engine.config.providers import PROVIDERS
 from engine.domain.words import Absent, Call, CannotTell, Email, Finding, Found, InDoubt, NotSent, Result
 from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
-from engine.providers.http import Answer, Line
+from engine.providers.http import LONGEST_CALL, Answer, Line
 from engine.providers.verdicts import Row, Says, Told, encoded, for_all, parsed, room, shown, taken, told, verdict
 
 LONGEST_NAME = 70
@@ -74,6 +74,16 @@ def build(config: Config) -> Brevo:
     )
 
 
+def line_of(config: Config) -> Line:
+    """Return the way to Brevo as the config names it."""
+    return _line(config.provider.base_url or PROVIDERS["brevo"].home, config.provider.secret)
+
+
+def _line(base_url: str, api_key: str, longest_call: float = LONGEST_CALL) -> Line:
+    headers = {"api-key": api_key, "accept": "application/json", "content-type": "application/json"}
+    return Line(base_url, headers, longest_call=longest_call)
+
+
 class Brevo:
     """`POST /smtp/email`, called by as many threads as there are senders."""
 
@@ -88,13 +98,12 @@ class Brevo:
         senders: int,
         batch: int = 1,
         settles: timedelta = SETTLES,
-        longest_call: float = 30.0,
+        longest_call: float = LONGEST_CALL,
     ) -> None:
         self.senders = senders
         self._batches = Batches(batch)
         self.recovery = Recovery(replays=REPLAYS, settles=settles)
-        headers = {"api-key": api_key, "accept": "application/json", "content-type": "application/json"}
-        self._line = Line(base_url, headers, longest_call=longest_call)
+        self._line = _line(base_url, api_key, longest_call)
 
     @property
     def batch(self) -> int:

@@ -87,7 +87,9 @@ def _kind(word: str, data: Mapping[str, Any]) -> tuple[NewsKind, str]:
     bounce, suppressed = _part(data, "bounce"), _part(data, "suppressed")
     if word == "email.bounced":
         lasting = bounce.get("type") == "Permanent"
-        told = detail(word, bounce.get("type"), bounce.get("subType"), bounce.get("message"))
+        codes = bounce.get("diagnosticCode")
+        said = " ".join(plain(code, 300) for code in codes) if isinstance(codes, list) else ""
+        told = detail(word, bounce.get("type"), bounce.get("subType"), bounce.get("message"), said)
         return (NewsKind.BOUNCED if lasting else NewsKind.DEFERRED), told
     if word == "email.suppressed":
         complained = suppressed.get("reason") == "previous_complaint"

@@ -48,6 +48,10 @@ class Footer:
             "language": self._language,
         }
 
+    def words(self) -> tuple[str, ...]:
+        """Return every sentence this footer can say: what the mail's mark must cover (law D7)."""
+        return tuple(self._say(one) for pair in _EVERY for one in pair)
+
     def sentences(self, because: Because, form: str) -> tuple[str, str]:
         """Return why this mail comes and how to stop it; people who agreed on the same day read the same."""
         found = self._said.get((because, form))
@@ -131,3 +135,4 @@ _OBJECT = (
     "You may object to the use of your address for advertising whenever you like: by the link, or by replying. "
     "This costs no more than the basic rate of transmission.",
 )
+_EVERY = (_AGREED_ON, _AGREED, _BOUGHT, _CUSTOMER, _CONTRACT, _WITHDRAW, _OBJECT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,11 @@ class Draft:
     def name(self) -> str:
         """Return the name its templates go by."""
         return f"{self.campaign.id}/{self.step.id}.{self.language}"
+
+
+def mark_of(sources: Sequence[str], known: Mapping[str, object], footer: Sequence[str]) -> str:
+    """Return what recognises a letter in the log: its templates, what is the same in each mail, and its footer."""
+    return hashlib.sha256("\0".join([*sources, repr(known), *footer]).encode()).hexdigest()[:16]
 
 
 class Lines:
@@ -147,7 +152,6 @@ class Loader:
         preview = self._line_of(draft, "preview", message.preview, compiled)
         html, text = self._from_files(draft) if message.template else self._from_markdown(draft)
         compiled_html, compiled_text = compiled("html", html), compiled("txt", text)
-        mark = hashlib.sha256("\0".join([*sources, repr(known)]).encode()).hexdigest()[:16]
         return Letter(
             draft.language,
             subject,
@@ -157,7 +161,7 @@ class Loader:
             footer,
             Record("shop", None, shop),
             Record("campaign", None, campaign),
-            mark,
+            mark_of(sources, known, footer.words()),
         )
 
     def _line_of(

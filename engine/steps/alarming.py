@@ -12,7 +12,7 @@ from engine.domain.calendar import local_day, local_time
 from engine.domain.guard import Suspicion
 from engine.domain.words import Accepted, Call, Email, Reason
 from engine.language import Language
-from engine.steps import checkpointing, guarding, telling
+from engine.steps import checkpointing, guarding, telling, worrying
 from engine.steps.importing.pulling import source_path
 from engine.steps.shop import Shop
 from engine.store import claims, holds, imports, troubles
@@ -42,7 +42,14 @@ def tell_owner(app: Shop, now: datetime) -> list[str]:
 def _troubles(app: Shop, now: datetime) -> list[Trouble]:
     """Return what has not worked for a day, or waits for the owner's word, and was not told today."""
     today = local_day(now, app.config.shop.zone)
-    found = [*_guarded(app, now), *_held(app), *_silence(app, now), *_stale_sources(app, now), *_checkpoint(app)]
+    found = [
+        *_guarded(app, now),
+        *_held(app),
+        *_silence(app, now),
+        *_stale_sources(app, now),
+        *_worries(app, now),
+        *_checkpoint(app),
+    ]
     with app.database.read() as session:
         return [trouble for trouble in found if not troubles.was_told(session, trouble.topic, today)]
 
@@ -88,6 +95,13 @@ def _silence(app: Shop, now: datetime) -> Iterator[Trouble]:
                 detail=failing[1] or "–",
             ),
         )
+
+
+def _worries(app: Shop, now: datetime) -> Iterator[Trouble]:
+    """Tell of complaints, of refusals for our sake, and of a brake that has stopped advertising."""
+    say = Language(app.config.shop.language).gettext
+    for worry in worrying.worries(app, say, now):
+        yield Trouble(worry.topic, worry.subject, worry.text)
 
 
 def _stale_sources(app: Shop, now: datetime) -> Iterator[Trouble]:

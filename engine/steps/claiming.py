@@ -110,9 +110,8 @@ def _kept_from(row: MessageRow, on: set[str]) -> str:
 def _running(session: Session, app: Shop) -> set[str]:
     """Return the campaigns that are on and not paused."""
     paused = pauses.paused(session)
-    if pauses.ALL in paused:
-        return set()
-    return {campaign.id for campaign in app.campaigns if campaign.enabled and campaign.id not in paused}
+    on = (campaign for campaign in app.campaigns if campaign.enabled)
+    return {campaign.id for campaign in on if not pauses.stops(paused, campaign.id, campaign.kind)}
 
 
 def fill(run: Run) -> None:

@@ -23,7 +23,7 @@ from engine.domain.grammar import EVERY_DAY, Window
 from engine.domain.permission import NOTHING_SAID, PermissionFacts, Policy, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
 from engine.providers.contract import may_advertise
-from engine.steps import planning
+from engine.steps import planning, readying
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
@@ -236,6 +236,7 @@ def _rules(
     paused = pauses.paused(session)
     stale = {what: _stale(session, app, what, now) for what in _needs(campaigns, wanted)}
     common = app.config.rules
+    not_ready = ", ".join(lack.key for lack in readying.lacks(session, app, now))
     found: dict[tuple[str, str], Rules] = {}
     for name, kind in wanted:
         campaign = campaigns.get(name)
@@ -244,9 +245,11 @@ def _rules(
             days=campaign.send.days if campaign else EVERY_DAY,
             quiet=common.quiet_hours,
             is_on=campaign is not None and campaign.enabled,
-            paused=name in paused or pauses.ALL in paused,
+            paused=pauses.stops(paused, name, kind),
+            brake=", ".join(pauses.brakes(paused)),
             advertising=is_advertising(kind),
             may_advertise=may_advertise(app.config),
+            not_ready=not_ready,
             stop=campaign.stop if campaign else frozenset(),
             never_tags=frozenset(common.never_tags),
             limit=campaign.limit.at_most if campaign else None,

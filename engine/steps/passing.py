@@ -7,7 +7,7 @@ from datetime import datetime
 
 from engine.domain.guard import Suspicion
 from engine.domain.words import State
-from engine.steps import checkpointing, confirming, guarding, planning, recovering, sending
+from engine.steps import checkpointing, confirming, guarding, planning, readying, recovering, sending
 from engine.steps.guarding import Guard
 from engine.steps.importing import pulling
 from engine.steps.importing.pulling import PullResult
@@ -24,7 +24,8 @@ PATIENCE = 50.0
 class PassReport:
     """What one pass came to. `pulled` counts sources; `waiting` are messages that are due and could not go.
 
-    `held` were planned just now and wait for the owner's word. `guarded` is why nothing was planned and sent at all.
+    `held` were planned just now and wait for the owner's word. `guarded` is why nothing was planned and sent at all,
+    `not_ready` what the shop lacks before a real mail may leave.
     """
 
     pulled: int
@@ -41,6 +42,7 @@ class PassReport:
     provider_stopped: str
     credentials_refused: bool
     guarded: Suspicion | None
+    not_ready: tuple[str, ...] = ()
 
 
 def start(app: Shop, now: datetime, *, joins: bool = False) -> int:
@@ -111,6 +113,7 @@ def _report(
         provider_stopped=sent.stop.detail if sent.stop else "",
         credentials_refused=sent.credentials_refused,
         guarded=found.suspicion if found.waits else None,
+        not_ready=tuple(lack.key for lack in readying.look(app, app.clock())),
     )
 
 

@@ -14,12 +14,15 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from engine.domain import bounces
+from engine.domain.addresses import exact
+from engine.domain.bounces import Bounce
 from engine.domain.news import NOES, PROOFS, DeliveryNews, NewsKind
 from engine.domain.words import Reason, State
 from engine.errors import NothingFound, StoreBusy
 from engine.providers.incoming import check_size
 from engine.providers.listening import READERS
-from engine.steps import subscribing, suppressing
+from engine.steps import braking, subscribing, suppressing
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
 from engine.store import addresses, consents, delivery_events, messages, people
@@ -29,7 +32,6 @@ _ACTOR = "webhook"
 _TRIES = 3
 _OPEN_DOUBT = frozenset({State.IN_DOUBT, State.UNKNOWN})
 _WOULD_GO = frozenset({State.PLANNED, State.RETRYING, State.HELD, State.CLAIMED})
-_BLOCKS = {NewsKind.BOUNCED: Reason.HARD_BOUNCE, NewsKind.COMPLAINED: Reason.COMPLAINT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,23 @@ def receive(
 
 def take(app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
     """Keep events that are proved to be the provider's, and do what they ask for."""
-    noes = [one for one in news if one.kind in NOES]
-    quiet = [one for one in news if one.kind not in NOES]
-    total = Received()
+    noes = [one for one in news if _may_be_a_no(one)]
+    quiet = [one for one in news if not _may_be_a_no(one)]
+    total = _patiently(app, provider, quiet, now) if quiet else Received()
+    fresh = []
     # A transaction for each "no": it holds addresses, and two of them would wait for each other.
-    for part in ([quiet] if quiet else []) + [[one] for one in noes]:
-        total += _patiently(app, provider, part, now)
+    for one in noes:
+        came_to = _patiently(app, provider, [one], now)
+        fresh += [one] if came_to.kept else []
+        total += came_to
+    with suppress(StoreBusy):  # the news are kept; the next of their kind are weighed with them
+        braking.after(app, fresh, now)
     return total
+
+
+def _may_be_a_no(one: DeliveryNews) -> bool:
+    """Say whether an event can be a reason to write to an address no more: then its addresses are held first."""
+    return one.kind in NOES or bounces.about_news(one) is not None
 
 
 def _patiently(app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
@@ -85,20 +97,18 @@ def _patiently(app: Premises, provider: str, news: Sequence[DeliveryNews], now: 
 def _take(session: Session, app: Premises, provider: str, news: Sequence[DeliveryNews], now: datetime) -> Received:
     news = _named(session, provider, news)
     rows = delivery_events.messages_of(session, provider, [one.message_id for one in news])
-    _hold(session, [rows[one.message_id] for one in news if one.kind in NOES and one.message_id in rows])
+    _hold(session, [rows[one.message_id] for one in news if _may_be_a_no(one) and one.message_id in rows])
     delivery_events.hold(session, rows.values())
     new = delivery_events.keep(session, provider, news, {number: row.id for number, row in rows.items()}, now)
     ours = [(one, rows[one.message_id]) for one in new if one.message_id in rows]
-    for one, row in ours:
-        if one.kind in NOES:
-            _heed(session, app, provider, one, row, now)
+    noes = [_heed(session, app, provider, one, row, now) for one, row in ours if _may_be_a_no(one)]
     proofs = [(one, row) for one, row in ours if one.kind in PROOFS]
     return Received(
         kept=len(new),
         repeated=len(news) - len(new),
         foreign=len(new) - len(ours),
         proved=_settle(session, provider, proofs, now),
-        noes=sum(one.kind in NOES for one, _ in ours),
+        noes=sum(noes),
     )
 
 
@@ -118,19 +128,33 @@ def _hold(session: Session, rows: Sequence[MessageRow]) -> None:
         addresses.lock(session, reached | people.mailboxes_like(session, emails))
 
 
-def _heed(session: Session, app: Premises, provider: str, news: DeliveryNews, row: MessageRow, now: datetime) -> None:
-    """Write no more to the address of this message, and stop what waits for it."""
+def _heed(session: Session, app: Premises, provider: str, news: DeliveryNews, row: MessageRow, now: datetime) -> bool:
+    """Write no more to the address of this message, and stop what waits for it; False where nothing asks for that."""
     email = delivery_events.recipient(session, row)
-    if email is None:  # it was erased, and an erased address is not written to
-        return
+    about = bounces.about_news(news)
+    if email is None or (about and not _is_lasting(session, app, email, about, now)):
+        return email is None  # an erased address is not written to anyway
     because = f"{provider}: {news.detail}"[:200]
     if news.kind is NewsKind.UNSUBSCRIBED:
         subscribing.object_at(session, app, email, because, now, actor=_ACTOR)
-        return
-    reason = _BLOCKS[news.kind]
+        return True
+    reason = Reason.HARD_BOUNCE if about else Reason.COMPLAINT
     suppressing.block(session, suppressing.ledger_of(app), [email], reason, because, now)
     stop = Stop(reason, now, transactional=reason is Reason.HARD_BOUNCE, actor=_ACTOR)
     suppressing.stop_mail(session, [], people.mailboxes_like(session, [email]), stop)
+    return True
+
+
+def _is_lasting(session: Session, app: Premises, email: str, about: Bounce, now: datetime) -> bool:
+    """Say whether an address is dead by this bounce, or by those before it (this one is kept already)."""
+    if about in (Bounce.DEAD, Bounce.CONTENT, Bounce.POLICY):
+        return about is Bounce.DEAD
+    mine = addresses.find(session, [exact(email)]).values()
+    before = delivery_events.bounces_at(session, mine, now - 2 * bounces.WITHIN)
+    told = [(one.at, bounces.about(one.kind, one.detail)) for one in before]
+    # A dead mailbox told of before is blocked already, or its owner has lifted the block.
+    counted = [bounces.Told(at, what) for at, what in told if what and what is not Bounce.DEAD]
+    return bounces.lasting(counted, app.config.shop.zone)
 
 
 def _settle(session: Session, provider: str, proofs: Sequence[tuple[DeliveryNews, MessageRow]], now: datetime) -> int:

@@ -30,6 +30,9 @@ from engine.store.suppressions import Listed, NewSuppression
 _FOR_ALL_MAIL = frozenset({Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK})
 """An objection must never stop an invoice; a dead mailbox stops everything."""
 
+NEVER_BLOCKED = frozenset({"dsr_response", "security_notice"})
+"""What the law makes us send even to somebody who forbids everything (law C10)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
@@ -123,6 +126,28 @@ def suppress(shop: Premises, email: str, because: str, now: datetime) -> Suppres
         return Suppressed(address, new, tuple(people.at_addresses(session, mailboxes)), skipped, under_way)
 
 
+def forbid(shop: Premises, email: str, because: str, now: datetime) -> Suppressed:
+    """Stop every automated mail to whoever is at an address, for good (law C10: a cease-and-desist letter).
+
+    It reaches the person and all their addresses, now and later, and no command lifts it.
+    """
+    address = valid_address(email)
+    with shop.database.write() as session:
+        mailboxes = people.mailboxes_like(session, [address])
+        found = people.at_addresses(session, mailboxes)
+        mailboxes |= people.addresses_of(session, [person.id for person in found])
+        addresses.lock(session, consents.touching(session, mailboxes))
+        emails = [address, *addresses.emails_of(session, sorted(mailboxes)).values()]
+        ledger = ledger_of(shop)
+        new = block(session, ledger, emails, Reason.LEGAL_BLOCK, because, now) > 0
+        if new:
+            hashes = [suppressions.person_hashes(shop.keyring, person.uid) for person in found]
+            keep(session, ledger, [NewSuppression(one, EVERYTHING, Reason.LEGAL_BLOCK, now, because) for one in hashes])
+        stop = Stop(Reason.LEGAL_BLOCK, now, transactional=True, spared=NEVER_BLOCKED)
+        skipped, under_way = stop_mail(session, found, mailboxes, stop)
+        return Suppressed(address, new, tuple(found), skipped, under_way)
+
+
 @dataclass(frozen=True, slots=True)
 class Lifted:
     """What `suppress remove` lifted, and what stays because only the person can lift it."""
@@ -159,9 +184,12 @@ class Stop:
     kinds: frozenset[str] = frozenset()
     transactional: bool = False
     actor: str = "owner"
+    spared: frozenset[str] = frozenset()
 
     def reaches(self, kind: str) -> bool:
         """Say whether mail of this kind is stopped."""
+        if kind in self.spared:
+            return False
         return kind in self.kinds if self.kinds else self.transactional or is_advertising(kind)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from engine.domain.news import PROOFS, DeliveryNews
+from engine.domain.news import NOES, PROOFS, DeliveryNews, NewsKind
 from engine.store.lookups import Lookup
 from engine.store.message_tables import Attempt, DeliveryEvent, MessageBody
 from engine.store.messages import COLUMNS, MessageRow
@@ -24,6 +25,7 @@ _BODIES: sa.Table = MessageBody.__table__  # type: ignore[attr-defined]
 _ADDRESSES: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _PROOF = Lookup(sa.select(_EVENTS.c.message).where(_EVENTS.c.kind.in_(sorted(PROOFS))).distinct(), _EVENTS.c.message)
 _TOLD = ("message", "at", "provider", "kind", "detail")
+_NEWEST = 50_000
 _OF_MESSAGES = Lookup(sa.select(*(_EVENTS.c[name] for name in _TOLD), _EVENTS.c.id), _EVENTS.c.message)
 
 
@@ -36,6 +38,15 @@ class Told:
     provider: str
     kind: str
     detail: str
+
+
+class Heard(NamedTuple):
+    """One event as the brake sees it: when it came to us counts, for its own time anybody can write."""
+
+    message: int
+    kind: str
+    detail: str
+    received_at: datetime
 
 
 def keep(
@@ -109,6 +120,41 @@ def recipient(session: Session, row: MessageRow) -> str | None:
         return str(email)
     address = sa.select(_ADDRESSES.c.email).where(_ADDRESSES.c.id == row.address_id)
     return session.connection().execute(address).scalar()
+
+
+def bounces_at(session: Session, address_ids: Iterable[int], since: datetime) -> list[Told]:
+    """Return what was told of undelivered mails to these addresses since then."""
+    wanted = sorted(set(address_ids))
+    query = (
+        sa.select(*(_EVENTS.c[name] for name in _TOLD))
+        .join(MESSAGES, MESSAGES.c.id == _EVENTS.c.message)
+        .where(MESSAGES.c.address_id.in_(wanted), MESSAGES.c.rehearsal.is_(False), _EVENTS.c.at >= since)
+        .where(_EVENTS.c.kind.in_([NewsKind.BOUNCED.value, NewsKind.DEFERRED.value]))
+    )
+    return [Told(*row) for row in session.connection().execute(query)] if wanted else []
+
+
+def lately(session: Session, since: datetime, now: datetime) -> list[Heard]:
+    """Return what was told of our mails since then that may stop all of them; at most of the newest events there are.
+
+    The table has no index by time, and what is new stands at its end.
+    """
+    last = session.connection().execute(sa.select(sa.func.max(_EVENTS.c.id))).scalar() or 0
+    kinds = sorted({*NOES, NewsKind.DEFERRED})
+    query = sa.select(*(_EVENTS.c[name] for name in Heard._fields)).where(
+        _EVENTS.c.id > last - _NEWEST,
+        _EVENTS.c.message.is_not(None),
+        _EVENTS.c.kind.in_(kinds),
+        _EVENTS.c.received_at > since,
+        _EVENTS.c.received_at <= now,
+    )
+    return [Heard(*row) for row in session.connection().execute(query)]
+
+
+def sent_since(session: Session, since: datetime) -> int:
+    """Return how many real mails were sent since then."""
+    mine = sa.and_(MESSAGES.c.rehearsal.is_(False), MESSAGES.c.sent_at > since)
+    return session.connection().execute(sa.select(sa.func.count()).where(mine)).scalar_one()
 
 
 def proof(session: Session, messages: Sequence[int]) -> set[int]:

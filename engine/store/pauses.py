@@ -1,17 +1,35 @@
-"""What the owner has paused: single campaigns, or all of them."""
+"""What is paused: single campaigns or all of them by the owner, and advertising by a brake nobody had to pull."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.complaints import Brake
+from engine.domain.permission import is_advertising
 from engine.store.message_tables import Pause
 from engine.store.upsert import insert_new
 
 ALL = "*"
 _TABLE: sa.Table = Pause.__table__  # type: ignore[attr-defined]
+
+
+def brake_name(brake: Brake) -> str:
+    """Return the name a brake is kept under; no campaign can be called that."""
+    return f"{ALL}{brake.value}"
+
+
+def brakes(paused: Collection[str]) -> list[Brake]:
+    """Return which brakes stop all advertising."""
+    return [brake for brake in Brake if brake_name(brake) in paused]
+
+
+def stops(paused: Collection[str], campaign: str, kind: str) -> bool:
+    """Say whether a campaign's mails of this kind are stopped."""
+    return ALL in paused or campaign in paused or (is_advertising(kind) and bool(brakes(paused)))
 
 
 def pause(session: Session, campaign: str, now: datetime) -> bool:

@@ -233,3 +233,15 @@ def test_reach_without_campaigns_asks_for_the_kinds_of_the_wordings(home: Path) 
     text = typed(home, "reach").stdout
     assert "Wartung mit Vertrag" in text
     assert "Geburtstag" in text
+
+
+def test_c10_a_cease_and_desist_blocks_for_good_and_nothing_lifts_it(home: Path) -> None:
+    found = document(home, "suppress", "add", "anna@example.com", "--legal", "--because", "letter of 27 November")
+    assert isinstance(found, dict)
+    assert found["new"] is True
+    again = document(home, "suppress", "add", "anna@example.com", "--legal", "--because", "again")
+    assert isinstance(again, dict)
+    assert again["new"] is False
+    result = typed(home, "suppress", "remove", "anna@example.com")
+    assert result.exit_code == 1
+    assert {one["reason"] for one in document(home, "suppress", "list")} == {"legal_block"}  # type: ignore[attr-defined]

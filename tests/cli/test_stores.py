@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import document, lay_out, typed
+from engine.domain.complaints import Brake
+from engine.store import pauses
+from tests.cli.typed import document, lay_out, opened, typed
+from tests.people import NOW
 
 
 @pytest.fixture
@@ -87,3 +91,58 @@ def test_doctor_names_what_has_failed(home: Path) -> None:
     assert result.exit_code == 1
     assert "chmod 600" in result.stdout
     assert "birthday.toml" in result.stdout
+
+
+def _real(home: Path, *keys: str) -> None:
+    """Let the shop send through a provider that is neither a rehearsal nor on this machine."""
+    (home / "key").write_text("xkeysib-1", encoding="utf-8")
+    (home / "key").chmod(0o600)
+    lines = "\n".join(['use = "brevo"', 'base_url = "https://brevo.invalid/v3"', 'api_key_file = "key"', *keys])
+    config = home / "config.toml"
+    text = config.read_text(encoding="utf-8").replace('use = "outbox"', lines).replace(".example.com", ".de")
+    config.write_text(text, encoding="utf-8")
+
+
+def test_p1_doctor_names_what_is_missing_before_real_mail_may_leave(home: Path) -> None:
+    _real(home, 'country = "US"')
+    typed(home, "plan")
+    result = typed(home, "doctor")
+    assert result.exit_code == 1
+    for key in ("provider.dpa_signed_at", "provider.transfer", "web.public_url", "provider.use"):
+        assert key in result.stdout
+    assert "treuepost suppress pull" in result.stdout
+    assert "shop.phone" not in result.stdout
+    assert re.search(r"config\.toml:\d+: provider\.transfer", result.stdout)
+
+
+def test_p1_doctor_says_it_beforehand_while_rehearsing(home: Path) -> None:
+    found = document(home, "doctor")
+    assert isinstance(found, dict)
+    missing = {line["about"]: line["verdict"] for line in found["checks"]}
+    assert (missing["contract"], missing["imprint"], missing["keys"]) == ("warn", "ok", "ok")
+
+
+def test_j9_doctor_says_that_advertising_was_stopped_and_resume_lifts_it(home: Path) -> None:
+    typed(home, "plan")
+    with opened(home) as session:
+        pauses.pause(session, pauses.brake_name(Brake.COMPLAINTS), NOW)
+    result = typed(home, "doctor")
+    assert result.exit_code == 1
+    assert "als Spam gemeldet" in result.stdout
+    assert typed(home, "resume", "--all").exit_code == 0
+    assert typed(home, "doctor").exit_code == 0
+
+
+def test_p1_a_pass_says_on_stderr_why_nothing_may_leave(home: Path) -> None:
+    _real(home)
+    result = typed(home, "tick")
+    assert result.exit_code == 0
+    assert "provider.dpa_signed_at" in result.stderr
+    assert "provider.dpa_signed_at" not in result.stdout
+
+
+def test_p1_doctor_finds_keys_that_are_not_the_stores(home: Path) -> None:
+    typed(home, "plan")
+    (home / "secret.key").write_text("f" * 64 + "\n", encoding="utf-8")
+    found = typed(home, "doctor").stdout
+    assert "Schlüssel sind nicht die dieses Speichers" in found

@@ -67,6 +67,7 @@ def test_with_nothing_against_it_a_mail_goes_with_its_basis() -> None:
         (_with(permission=Refused(Reason.NO_CONSENT)), "skip", Reason.NO_CONSENT),
         (_with(overtaken=True), "skip", Reason.OVERTAKEN),
         (_with(carried_by="abc"), "skip", Reason.SAME_ADDRESS),
+        (_with(not_ready="shop.email"), "wait", Reason.NOT_READY),
         (_with(may_advertise=False), "wait", Reason.NO_UNSUBSCRIBE_PAGE),
         (_with(stale="purchases are of 2026-11-01"), "wait", Reason.STALE_DATA),
         (_with(at_most=(Cap.parse("1 per 30 days"),), written=(_ago(3),)), "wait", Reason.FREQUENCY_CAP),
@@ -147,6 +148,7 @@ def facts_of_any_kind(draw: st.DrawFn, permission: Permitted | Refused = YES) ->
         limit=draw(st.none() | caps),
         at_most=tuple(draw(st.lists(caps, max_size=2))),
         stale=draw(st.sampled_from(["", "old"])),
+        not_ready=draw(st.sampled_from(["", "shop.email"])),
     )
     facts = Facts(
         rules=rules,

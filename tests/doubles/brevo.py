@@ -30,6 +30,9 @@ class Brevo(Personality):
     name = "brevo"
     ttl = timedelta(minutes=30)
 
+    def __init__(self) -> None:
+        self.blocked: list[dict[str, Any]] = []
+
     def denied(self, request: Request, token: str) -> Reply | None:
         given = request.headers.get("api-key", "")
         return None if given and token in {"", given} else problem(401, "unauthorized", "Key not found")
@@ -119,6 +122,8 @@ class Brevo(Personality):
             return self._emails(request.query, shelf)
         if request.path == "/smtp/statistics/events":
             return self._events(request.query, shelf)
+        if request.path == "/smtp/blockedContacts":
+            return self._blocked(request.query)
         if match := re.fullmatch(r"/smtp/emails/([\w-]+)", request.path):
             found = [line for line in shelf.all() if _uuid(line) == match[1]]
             return self._whole(found[0]) if found else problem(404, "document_not_found", "Email not found")
@@ -131,6 +136,13 @@ class Brevo(Personality):
         begin, size = int(query.get("offset", "0")), int(query.get("limit", "500"))
         found = [_listed(line) for line in lines[begin : begin + size]]
         return reply(200, {"count": len(lines), "transactionalEmails": found} if lines else {"count": 0}, **_LIMITS)
+
+    def _blocked(self, query: dict[str, str]) -> Reply:
+        begin, size = int(query.get("offset", "0")), int(query.get("limit", "50"))
+        if not 0 <= size <= 100:
+            return problem(400, "out_of_range", "Limit exceeds max value")
+        entries = self.blocked if query.get("sort") == "asc" else self.blocked[::-1]
+        return reply(200, {"count": len(entries), "contacts": entries[begin : begin + size]}, **_LIMITS)
 
     def _events(self, query: dict[str, str], shelf: Shelf) -> Reply:
         lines = _asked(query, shelf)

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.domain.words import Basis
 from engine.errors import Invalid, TemplateError
 from engine.rendering import samples
 from engine.rendering.assembling import Folder
-from engine.rendering.context import CustomerView, PurchaseView
+from engine.rendering.context import Because, CustomerView, PurchaseView
+from engine.rendering.footer import Footer
+from engine.rendering.loading import mark_of
 from tests.rendering.premises import FIRST_LINE, TEMPLATES, body, letter, open_shop
 
 PAGE = """{% extends "layout.html" %}
@@ -222,6 +225,24 @@ def test_the_template_mark_changes_with_the_words(tmp_path: Path) -> None:
     same = open_shop(tmp_path / "c", letter(body("eins")))
     marks = [shop.renderer.template_hash(shop.campaign, shop.campaign.steps[0]) for shop in (one, two, same)]
     assert marks[0] == marks[2] != marks[1]
+
+
+def test_d7_the_mark_covers_the_words_of_the_footer(tmp_path: Path) -> None:
+    footer = Footer(open_shop(tmp_path / "a", letter(body("eins"))).config.shop, "coupon", "de")
+    words = footer.words()
+    assert len(words) == 14
+    assert mark_of(["a"], {}, words) != mark_of(["a"], {}, [*words[:-1], "Sie können widersprechen."])
+    plain = {word for word in words if "%(" not in word}
+    for basis in Basis:
+        for form in ("Sie", "du"):
+            assert set(footer.sentences(Because(basis), form)) <= plain
+
+
+def test_d7_the_mark_changes_with_the_identification_in_the_footer(tmp_path: Path) -> None:
+    one = open_shop(tmp_path / "a", letter(body("eins")))
+    two = open_shop(tmp_path / "b", letter(body("eins")), shop='register_entry = "HRB 1"\n')
+    marks = {shop.renderer.template_hash(shop.campaign, shop.campaign.steps[0]) for shop in (one, two)}
+    assert len(marks) == 2
 
 
 def test_the_shipped_templates_are_part_of_the_package() -> None:

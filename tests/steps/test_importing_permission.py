@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.domain.addresses import canonical
 from engine.domain.words import Reason
 from engine.store import suppressions
 from engine.store.suppression_log import SuppressionLog
-from engine.store.tables import ConsentEvent
+from engine.store.tables import ConsentEvent, Suppression
 from tests.steps.desk import Desk
 
 HEADER = "email,state,at,kinds,wording,requested_at,source,proof\n"
@@ -97,3 +98,34 @@ def test_an_objection_said_anew_on_a_list_counts_from_its_own_day(desk: Desk) ->
     assert (first.created, second.created, second.unchanged) == (1, 0, 1)
     with desk.shop.database.read() as session:
         assert {row.at.year for row in suppressions.listing(session)} == {2025, 2026}
+
+
+def test_f6_a_list_may_say_that_it_is_about_advertising_only(desk: Desk) -> None:
+    report = desk.bring("suppressions", "email,scope\na@example.com,advertising\nb@example.com,all\nc@example.com,x\n")
+    assert (report.created, report.refused) == (2, 1)
+    with desk.shop.database.read() as session:
+        found = {(row.reason, row.scope) for row in suppressions.listing(session)}
+    assert found == {(Reason.OBJECTION, "advertising"), (Reason.SUPPRESSED, "all")}
+
+
+def test_f2_an_imported_no_is_found_under_the_other_form_of_the_address_as_well(desk: Desk) -> None:
+    desk.bring("suppressions", "email,reason\nMax.Muster+Laden@googlemail.com,objection\n")
+    with desk.shop.database.read() as session:
+        marks = suppressions.address_marks(desk.shop.keyring, "maxmuster@gmail.com", canonical("maxmuster@gmail.com"))
+        assert any(suppressions.blocks(session, marks).values())
+
+
+def test_f3_a_consent_column_lifts_no_suppression(desk: Desk) -> None:
+    desk.bring("suppressions", "email,reason,at\nanna@example.com,objection,2026-06-01T09:00:00Z\n")
+    desk.bring("consents", HEADER + PROVEN)
+    with desk.shop.database.read() as session:
+        assert [row.reason for row in suppressions.listing(session)] == [Reason.OBJECTION]
+
+
+def test_f1_nothing_of_an_imported_address_is_kept_in_plain_text(desk: Desk) -> None:
+    desk.bring("suppressions", "email,reason\nhugo.niemand@example.com,objection\n")
+    log = SuppressionLog.beside(desk.shop.database, desk.shop.home)
+    assert b"niemand" not in log.path.read_bytes()
+    assert [
+        name for name in desk.all(Suppression, "exact_hash", "canonical_hash", "source") if "niemand" in str(name)
+    ] == []

@@ -140,7 +140,9 @@ def test_an_overdue_message_expires_and_says_what_it_waited_for(make_app: MakeAp
 
 
 def test_advertising_waits_while_nobody_could_unsubscribe(make_app: MakeApp, brevo: Served) -> None:
-    elsewhere = real_config(brevo, base_url="https://api.brevo.example/v3", dpa_signed_at="2026-01-01")
+    elsewhere = real_config(
+        brevo, use="resend", base_url="https://api.resend.example", dpa_signed_at="2026-01-01", country="IE"
+    )
     config = elsewhere.replace('"2026-01-01"', "2026-01-01").replace(".example.com", "-testladen.de")
     app = replace(
         make_app(config=config, campaigns={"birthday": BIRTHDAY}),

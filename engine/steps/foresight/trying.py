@@ -17,7 +17,7 @@ from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.words import Call, DayRange, Email, Result
 from engine.errors import NothingFound, UsageError
-from engine.steps import composing, gating
+from engine.steps import composing, gating, readying
 from engine.steps.shop import Shop
 from engine.store import enrolments, messages, occasions, people
 from engine.store.enrolments import Due, NewMessage, Plan
@@ -31,6 +31,7 @@ _FOR_OTHERS = ("List-Unsubscribe", "List-Unsubscribe-Post")
 
 def send_test(app: Shop, campaign_id: str, who: str, to: str, now: datetime) -> tuple[Email, Result]:
     """Send `to` what this customer would get of this campaign; return the mail and what came of it."""
+    readying.require(app, now)
     email = compose_as(app, campaign_id, who, now)
     headers = {name: value for name, value in email.headers.items() if name not in _FOR_OTHERS}
     test = replace(email, to=to, to_name="", subject=f"{MARK} {email.subject}", headers=headers)

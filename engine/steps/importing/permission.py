@@ -16,7 +16,7 @@ from engine.steps.importing.contract import Asked, Checked, Counts, Importer
 from engine.steps.importing.spooling import FirstSeen, Rows
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of, record
-from engine.steps.suppressing import keep, ledger_of
+from engine.steps.suppressing import Ledger, keep, ledger_of
 from engine.store import addresses, imports, people, suppressions
 from engine.store.consents import NewConsent
 from engine.store.suppressions import NewSuppression
@@ -27,6 +27,9 @@ Named = tuple[str, Reason, datetime | None, str]
 _ACTOR = "import"
 _FOR_ADVERTISING = frozenset({Reason.OBJECTION, Reason.COMPLAINT, Reason.WITHDRAWN})
 _REASONS = _FOR_ADVERTISING | {Reason.SUPPRESSED, Reason.HARD_BOUNCE, Reason.LEGAL_BLOCK}
+
+
+_SCOPES = frozenset({"", ADVERTISING, EVERYTHING})
 
 
 class ConsentsImport(Importer):
@@ -102,34 +105,43 @@ class SuppressionsImport(Importer):
         checked = Checked()
         for row in rows:
             line = self._first.note(f"{forms.exact(row.email)} {row.reason.lower()}", row.line)
-            if line:
+            if row.scope.strip().lower() not in _SCOPES:
+                reason = f"{row.scope!r} is no scope; allowed: {', '.join(sorted(filter(None, _SCOPES)))}"
+                checked.refused.append(row.refusal("scope", reason, row.scope))
+            elif line:
                 reason = f"row {line} names the same address and was taken"
                 checked.refused.append(row.refusal("email", reason, row.email))
             else:
-                checked.ready.append((row.email, _reason(row.reason), row.at, row.reason or "import"))
+                checked.ready.append((row.email, _reason(row), row.at, row.reason or "import"))
         return checked
 
     def write(self, session: Session, ready: Sequence[Named]) -> Counts:
         """Keep each "no" that does not stand already."""
-        emails = {forms.exact(email): email for email, *_ in ready}
-        addresses.lock(session, people.mailboxes_like(session, emails.values()))
-        known = addresses.find(session, list(emails))
-        new = [(self._suppression(row, known), row[2]) for row in ready]
-        standing = suppressions.blocks(session, {one.hashes.exact for one, _ in new})
-        fresh = [one for one, dated in new if not _stands(one, dated, standing.get(one.hashes.exact, ()))]
-        created = keep(session, self._ledger, fresh)
-        return Counts(created=created, unchanged=len(ready) - created)
+        return keep_named(session, self._ledger, ready, self._asked.now)
 
-    def _suppression(self, row: Named, known: Mapping[str, int]) -> NewSuppression:
-        email, reason, at, source = row
-        return NewSuppression(
-            suppressions.address_hashes(self._ledger.keyring, email),
-            ADVERTISING if reason in _FOR_ADVERTISING else EVERYTHING,
-            reason,
-            at or self._asked.now,
-            source,
-            known.get(forms.exact(email)),
-        )
+
+def keep_named(session: Session, ledger: Ledger, named: Sequence[Named], now: datetime) -> Counts:
+    """Keep each "no" that does not stand already, logged before it can commit."""
+    emails = {forms.exact(email): email for email, *_ in named}
+    addresses.lock(session, people.mailboxes_like(session, emails.values()))
+    known = addresses.find(session, list(emails))
+    new = [(_suppression(ledger, row, known, now), row[2]) for row in named]
+    standing = suppressions.blocks(session, {one.hashes.exact for one, _ in new})
+    fresh = [one for one, dated in new if not _stands(one, dated, standing.get(one.hashes.exact, ()))]
+    created = keep(session, ledger, fresh)
+    return Counts(created=created, unchanged=len(named) - created)
+
+
+def _suppression(ledger: Ledger, row: Named, known: Mapping[str, int], now: datetime) -> NewSuppression:
+    email, reason, at, source = row
+    return NewSuppression(
+        suppressions.address_hashes(ledger.keyring, email),
+        ADVERTISING if reason in _FOR_ADVERTISING else EVERYTHING,
+        reason,
+        at or now,
+        source,
+        known.get(forms.exact(email)),
+    )
 
 
 def _stands(one: NewSuppression, dated: datetime | None, blocks: Iterable[Block]) -> bool:
@@ -146,6 +158,10 @@ def is_proven(row: ConsentRow, wordings: Mapping[str, frozenset[str]]) -> bool:
     return row.requested_at <= row.at and any(kind.lower() in named for kind in row.kinds)
 
 
-def _reason(text: str) -> Reason:
-    """Return the reason a row names; whatever else it says is the owner's own entry, which stops everything."""
-    return next((reason for reason in _REASONS if reason.value == text.strip().lower()), Reason.SUPPRESSED)
+def _reason(row: SuppressionRow) -> Reason:
+    """Return the reason a row names; whatever else it says is the owner's own entry.
+
+    That stops everything, unless the row says that it is about advertising only: then it is an objection.
+    """
+    other = Reason.OBJECTION if row.scope.strip().lower() == ADVERTISING else Reason.SUPPRESSED
+    return next((reason for reason in _REASONS if reason.value == row.reason.strip().lower()), other)
