@@ -24,15 +24,16 @@ from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, auditing, passing, recovering, sending
+from engine.steps import alarming, asking, auditing, passing, recovering, replying, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
-from engine.store import ownership, workers
+from engine.store import ownership, replies, workers
 from engine.store.budgets import Stop
 
 PULL_SECONDS = 60
 PLAN_SECONDS = 60
 SEND_SECONDS = 5
+REPLY_SECONDS = 3
 RECOVER_SECONDS = 60
 RELOAD_SECONDS = 5
 CHECKPOINT_SECONDS = 30
@@ -106,18 +107,20 @@ class Daemon:
             ("pull", PULL_SECONDS, self._pull),
             ("plan", PLAN_SECONDS, self._plan),
             ("send", SEND_SECONDS, self._send),
+            ("reply", REPLY_SECONDS, self._reply),
             ("recover", RECOVER_SECONDS, self._recover),
             ("reload", RELOAD_SECONDS, self._reload_changed),
             ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
             ("notice", NOTICE_SECONDS, self._notice),
             ("audit", NOTICE_SECONDS, self._audit),
+            ("purge", NOTICE_SECONDS, self._purge),
         )
 
     def _finish(self) -> list[str]:
         """Wait for every call in flight; give other ticks a moment, and return those that would take longer."""
         self._scheduler.shutdown(wait=False)
         with self._rest:
-            self._rest.wait_for(lambda: "send" not in self._at_work)
+            self._rest.wait_for(lambda: not self._at_work & {"send", "reply"})
             self._rest.wait_for(lambda: not self._at_work, timeout=GRACE_SECONDS)
             return sorted(self._at_work)
 
@@ -167,6 +170,17 @@ class Daemon:
             self._renewed.clear()
             self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(self._halt, self._renewed)))
             again = self._renewed.is_set()
+
+    def _reply(self, now: datetime) -> None:
+        """Send the mails somebody asked for on a page; they wait for no campaign."""
+        if not self._gate.waits(self.app, now):
+            came_to = replying.send_replies(self.app, self.app.clock, stop=self._halt)
+            if told := {state: count for state, count in came_to.items() if count and state in replies.STATES}:
+                log.info("replied", **told)
+
+    def _purge(self, now: datetime) -> None:
+        if erased := asking.purge(self.app, now):
+            log.info("requests erased", count=erased)
 
     def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):

@@ -41,7 +41,8 @@ Subject = tuple[int, int | None, int | None]
 class NewConsent:
     """One thing that happened to an address's permission, as it is to be appended.
 
-    `at` may be missing where the source does not say (a bare claim); then the time of recording is kept.
+    `at` may be missing where the source does not say (a bare claim); then the time of recording is kept. `details` say
+    how it came about and name nobody; `personal` is what can be erased without breaking the evidence.
     """
 
     address_id: int
@@ -54,6 +55,8 @@ class NewConsent:
     proof: str = ""
     proven: bool = False
     customer_id: int | None = None
+    details: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    personal: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
