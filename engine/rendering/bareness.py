@@ -22,7 +22,7 @@ _SELLS = re.compile(
     r"(?i)\b(willkommen|welcome|herzlich\w*|gutschein\w*|voucher\w*|coupon\w*|rabatt\w*|discount\w*|sale|deals?|gratis"
     r"|kostenlos\w*|umsonst|free|spar(en|t)|save|jetzt|now|kaufen|buy"
     r"|folgen|follow|facebook|instagram|youtube|tiktok|whatsapp|linkedin|pinterest|fragen|questions|kontaktier\w*"
-    r"|contact us|p\.\s?s\.|ps:)\b|[%!€$£]"
+    r"|contact us)\b|\bp\.\s?s\.|\bps:|[%!€$£]"
 )
 _WANTED = {"auto-submitted": "auto-generated"}
 

@@ -87,7 +87,9 @@ def compose(config: Config, asked: Asked) -> Email:
 def faults(config: Config, asked: Asked, email: Email) -> list[str]:
     """Return what keeps this mail from being bare; nothing for one that may go."""
     letter = _Letter(config, asked)
-    return faults_of(email, letter.link, (*letter.legal, config.shop.name, letter.where))
+    locked = (letter.subject, letter.text(), letter.html())
+    others = [] if (email.subject, email.text, email.html) == locked else ["other words than the locked ones"]
+    return others + faults_of(email, letter.link, (*letter.legal, config.shop.name, letter.where))
 
 
 class _Letter:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel import Session
 
-from engine.clock import Clock
+from engine.clock import Clock, stopwatch
 from engine.domain import retry
 from engine.domain.calendar import local_day
 from engine.domain.words import Accepted, Call, Email, InDoubt, NotSent, Reason, Refused, Result
@@ -39,6 +39,7 @@ from engine.tokens import link_token_of
 NOT_YET, ELSEWHERE = "not_yet", "elsewhere"
 """What a look came to where nothing was sent: not now, or another worker has it."""
 _OWNER_DIED = "its sender died: it may have left"
+_LISTENS = 0.5
 _TRIES_TO_RECORD = 3
 _AHEAD = timedelta(seconds=1)
 _AT_WORK = threading.Lock()
@@ -63,13 +64,14 @@ def send_replies(app: Shop, clock: Clock, *, stop: Stopping | None = None) -> Co
         return counts
     try:
         _tidy(app, clock(), counts)
-        while not (stop is not None and stop.is_set()) and (came_to := _send_next(app, clock)):
+        wanted = stop or threading.Event()
+        while not wanted.is_set() and (came_to := _send_next(app, clock, wanted)):
             counts[came_to] += 1
             if came_to == NOT_YET:
                 break
     finally:
         _AT_WORK.release()
-    return counts
+    return +counts
 
 
 def _tidy(app: Shop, now: datetime, counts: Counter[str]) -> None:
@@ -86,7 +88,7 @@ def _tidy(app: Shop, now: datetime, counts: Counter[str]) -> None:
         counts[EXPIRED] += replies.expire(session, now)
 
 
-def _send_next(app: Shop, clock: Clock) -> str:
+def _send_next(app: Shop, clock: Clock, stop: Stopping) -> str:
     """Send the reply that has waited longest; return what came of it, and nothing where none waits."""
     now = clock()
     with app.database.read() as session:
@@ -99,7 +101,7 @@ def _send_next(app: Shop, clock: Clock) -> str:
     letter = _written(app, row)
     if isinstance(letter, str):
         return _refuse(app, row, letter, now)
-    if not _wait_for_turn(app, now):
+    if not _wait_for_turn(app, now, stop):
         return NOT_YET
     released = _release(app, letter, clock())
     return released if isinstance(released, str) else _record(app, released, _called(app, letter.email), clock())
@@ -150,17 +152,18 @@ def _refuse(app: Shop, row: ReplyRow, why: str, now: datetime) -> str:
 # -- turn, release, call, record -------------------------------------------------------------------------------------
 
 
-def _wait_for_turn(app: Shop, now: datetime) -> bool:
-    """Take the next turn in the line of all mails and wait for it; False where there is none soon."""
+def _wait_for_turn(app: Shop, now: datetime, stop: Stopping) -> bool:
+    """Take the next turn in the line of all mails and wait for it; False where there is none soon, or all stops."""
     if app.provider.rehearsal:
         return True
     pace = Pace.per_minute(app.config.provider.max_per_minute, timedelta(0))
     with app.database.write() as session:
         turn = Pace(pace.interval, pace.turn + _AHEAD)
         granted, first = budgets.take_turns(session, app.provider.name, turn, 1, now)
-    if granted and first > timedelta(0):
-        threading.Event().wait(first.total_seconds())  # never set: only time passes
-    return granted == 1
+    comes = stopwatch() + first.total_seconds()
+    while granted and (left := comes - stopwatch()) > 0 and not stop.is_set():
+        threading.Event().wait(min(left, _LISTENS))  # never set: only time passes
+    return granted == 1 and not stop.is_set()
 
 
 def _release(app: Shop, letter: _Letter, now: datetime) -> ReplyRow | str:
