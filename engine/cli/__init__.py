@@ -34,6 +34,7 @@ NOUNS = (
     "messages",
     "consents",
     "suppress",
+    "wording",
     "stores",
     "audit",
     "doctor",

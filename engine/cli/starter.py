@@ -22,6 +22,16 @@ TRADES: dict[str, tuple[str, ...]] = {
 }
 """Each trade and the triggers whose campaigns it begins with."""
 
+SCOPES = {
+    "plumbing": "heating, plumbing and bathrooms",
+    "bikes": "bicycles, accessories and workshop",
+    "bakery": "bread, cakes and café",
+    "fashion": "clothing and accessories",
+    "practice": "treatments and care",
+    "other": "our goods and services",
+}
+"""What the mails of each trade are about."""
+
 KINDS = ("newsletter", "birthday", "winback", "coupon", "thank_you", "feedback_request", "service_reminder")
 """The kinds a wording with one box for everything is written for; the owner narrows them."""
 
@@ -180,7 +190,8 @@ def _wording(answers: Answers, _: Translate) -> str:
         return ""
     kinds = ", ".join(json.dumps(kind) for kind in KINDS)
     narrow = f"# {_('Leave only the kinds of mail this text really names: they decide what a consent is good for.')}"
-    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\n{narrow}\nkinds = [{kinds}]'
+    scope = _line("product_scope", _(SCOPES[answers.trade]))
+    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\n{narrow}\nkinds = [{kinds}]\n{scope}'
 
 
 def _sources(answers: Answers) -> str:

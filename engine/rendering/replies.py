@@ -8,8 +8,8 @@ goes through `faults`, which finds whatever a bare mail does not have.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from engine.rendering.filters import format_day
 from engine.rendering.footer import Footer
 from engine.rendering.mail import Envelope, headers, public_url
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONFIRMATION = "doi_request"
 DATA_LINK = "dsr_response"
 
@@ -90,6 +91,16 @@ def faults(config: Config, asked: Asked, email: Email) -> list[str]:
     locked = (letter.subject, letter.text(), letter.html())
     others = [] if (email.subject, email.text, email.html) == locked else ["other words than the locked ones"]
     return others + faults_of(email, letter.link, (*letter.legal, config.shop.name, letter.where))
+
+
+def sample_faults(config: Config) -> dict[str, list[str]]:
+    """Return what would keep a wording's confirmation mail from being sent, by wording; without those that are well."""
+    found = {}
+    for name, wording in config.wording.items():
+        asked = Asked("sample", CONFIRMATION, "name@example.com", wording.language, "token", _EPOCH, _EPOCH)
+        asked = replace(asked, about=wording.product_scope)
+        found[name] = faults(config, asked, compose(config, asked))
+    return {name: wrong for name, wrong in found.items() if wrong}
 
 
 class _Letter:

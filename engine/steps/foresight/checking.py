@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from engine.campaigns.model import Campaign
+from engine.domain import registers
 from engine.errors import Finding
 from engine.language import Language
+from engine.steps import registering
 from engine.steps.foresight.reaching import Reach, reach, targets_of
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
-from engine.store import scans
+from engine.store import scans, wordings
+from engine.store.wordings import KeptWording
 from engine.toml.faults import Say
+from engine.toml.source import shown_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ def look_out(shop: Premises, campaigns: Sequence[Campaign], now: datetime) -> Ou
         seen = scans.seen(session, rehearsal=shop.config.rehearsal)
     nobody = [_nobody(campaign, found, say) for campaign, found in zip(campaigns, reached, strict=True)]
     renamed = _renamed(campaigns, seen, say)
-    return Outlook(tuple(reached), tuple(finding for finding in [*nobody, *renamed] if finding))
+    reworded = _reworded(shop, say)
+    return Outlook(tuple(reached), tuple(finding for finding in [*nobody, *renamed, *reworded] if finding))
 
 
 def _nobody(campaign: Campaign, found: Reach, say: Say) -> Finding | None:
@@ -44,6 +49,24 @@ def _nobody(campaign: Campaign, found: Reach, say: Say) -> Finding | None:
     if campaign.kind in {"birthday", "seasonal_greeting"}:
         help_ = say("greetings need a consent of their own; a purchase is never enough") + " · " + help_
     return Finding(campaign.file, 0, 0, "L201", message, help_, "warning")
+
+
+def _reworded(shop: Premises, say: Say) -> list[Finding]:
+    """Say of a text that was edited under its ID that those who agreed before keep what they agreed to."""
+    message = say("this text, or what belongs to it, differs from what was kept under the same ID")
+    help_ = say("earlier consents keep the text they were given to; a new ID makes the difference plain")
+    with shop.database.read() as session:
+        kept = {name: wordings.current(session, name) for name in shop.config.wording}
+    now = {name: registering.content_of(shop.config, name) for name, version in kept.items() if version is not None}
+    changed = [name for name, content in now.items() if content is not None and _differs(kept[name], content)]
+    return [
+        Finding(shown_path(shop.config.file), 0, 0, "L504", f"[wording.{name}]: {message}", help_, "warning")
+        for name in changed
+    ]
+
+
+def _differs(kept: KeptWording | None, content: Mapping[str, object]) -> bool:
+    return kept is not None and registers.version(content)[0] != kept.sha256
 
 
 def _renamed(campaigns: Sequence[Campaign], seen: set[str], say: Say) -> list[Finding]:
