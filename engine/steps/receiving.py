@@ -19,7 +19,7 @@ from engine.domain.words import Reason, State
 from engine.errors import NothingFound, StoreBusy
 from engine.providers.incoming import check_size
 from engine.providers.listening import READERS
-from engine.steps import subscribing, suppressing
+from engine.steps import answering, subscribing, suppressing
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
 from engine.store import addresses, consents, delivery_events, messages, people
@@ -92,13 +92,14 @@ def _take(session: Session, app: Premises, provider: str, news: Sequence[Deliver
     for one, row in ours:
         if one.kind in NOES:
             _heed(session, app, provider, one, row, now)
+    answered = answering.heed(session, app, provider, [one for one in new if one.message_id not in rows], now)
     proofs = [(one, row) for one, row in ours if one.kind in PROOFS]
     return Received(
         kept=len(new),
         repeated=len(news) - len(new),
-        foreign=len(new) - len(ours),
-        proved=_settle(session, provider, proofs, now),
-        noes=sum(one.kind in NOES for one, _ in ours),
+        foreign=len(new) - len(ours) - answered.ours,
+        proved=_settle(session, provider, proofs, now) + answered.proved,
+        noes=sum(one.kind in NOES for one, _ in ours) + answered.noes,
     )
 
 

@@ -140,6 +140,18 @@ def prove(session: Session, row: ReplyRow, provider_id: str, now: datetime) -> b
     return _move(session, row, (UNKNOWN,), {"state": SENT, "ended_at": now, "provider_id": provider_id})
 
 
+def told_of(session: Session, provider: str, names: Sequence[tuple[str, str]]) -> dict[str, ReplyRow]:
+    """Return the replies that a provider tells of, by our own id, or by the provider's where ours is missing."""
+    ours, theirs = {ours for ours, _ in names if ours}, {other for ours, other in names if other and not ours}
+    named = sa.or_(_TABLE.c.message_id.in_(ours), _TABLE.c.provider_id.in_(theirs))
+    query = sa.select(*_COLUMNS, _TABLE.c.provider_id).where(_TABLE.c.provider == provider, named)
+    found: dict[str, ReplyRow] = {}
+    for *columns, provider_id in session.connection().execute(query):
+        row = ReplyRow(*columns)
+        found[row.message_id if row.message_id in ours else provider_id] = row
+    return found
+
+
 def wait_again(session: Session, row: ReplyRow, until: datetime, detail: str, *, counts: bool = True) -> bool:
     """Let a reply that provably did not leave wait until it may be tried again."""
     attempts = row.attempts if counts else row.attempts - 1

@@ -69,6 +69,8 @@ def ask(app: App, email: str = "anna@example.com", now: datetime = NOW) -> None:
 
 def send(app: App, now: datetime = NOW) -> dict[str, int]:
     counts = replying.send_replies(app, stopped_at(now))
+    if not threading.current_thread().daemon:  # beside a run, the run closes the lines
+        app.provider.close()
     return {state: count for state, count in counts.items() if count}
 
 
@@ -295,6 +297,20 @@ def test_a_result_that_cannot_be_written_leaves_doubt(make_app: MakeApp, monkeyp
     assert len(provider.given) == 1
 
 
+def test_an_intent_that_cannot_be_written_sends_nothing(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, provider = scripted(make_app, Accepted("1"))
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreFull("No space is left.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replies, "take", full)
+        with pytest.raises(StoreFull):
+            send(app)
+    assert provider.given == []
+    assert send(app, NOW + MINUTE) == {"sent": 1}
+
+
 def test_a_late_yes_proves_what_was_given_up(make_app: MakeApp) -> None:
     app, provider = scripted(make_app, Accepted("77"))
 
@@ -410,10 +426,11 @@ def test_replies_and_campaigns_go_side_by_side(make_app: MakeApp, brevo: Served)
     add_birthdays(app, 20)
     for number in range(10):
         ask(app, f"r{number}@example.com")
-    thread = threading.Thread(target=send, args=(app,))
+    thread = threading.Thread(target=send, args=(app,), daemon=True)
     thread.start()
     tick(app)
     thread.join()
+    app.provider.close()
     assert states(app) == {"sent": 20}
     assert {row.state for row in rows(app)} == {"sent"}
     assert len(brevo.double.mails()) == 30
