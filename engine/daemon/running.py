@@ -20,14 +20,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from engine.app import App
 from engine.clock import stopwatch, system_clock
-from engine.daemon import reloading, systemd
+from engine.daemon import desk, reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, asking, auditing, passing, recovering, replying, sending
+from engine.steps import alarming, auditing, passing, recovering, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
-from engine.store import ownership, replies, workers
+from engine.store import ownership, workers
 from engine.store.budgets import Stop
 
 PULL_SECONDS = 60
@@ -172,15 +172,10 @@ class Daemon:
             again = self._renewed.is_set()
 
     def _reply(self, now: datetime) -> None:
-        """Send the mails somebody asked for on a page; they wait for no campaign."""
-        if not self._gate.waits(self.app, now):
-            came_to = replying.send_replies(self.app, self.app.clock, stop=self._halt)
-            if told := {state: count for state, count in came_to.items() if count and state in replies.STATES}:
-                log.info("replied", **told)
+        desk.reply(self.app, self._gate, now, self._halt)
 
     def _purge(self, now: datetime) -> None:
-        if erased := asking.purge(self.app, now):
-            log.info("requests erased", count=erased)
+        desk.purge(self.app, now)
 
     def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlmodel import Session
@@ -151,7 +152,7 @@ def confirm(shop: Premises, token: str, visitor: Visitor, now: datetime) -> Pend
         return shown
 
 
-def open_data(shop: Premises, token: str, visitor: Visitor, now: datetime) -> dict[str, object] | None:  # noqa: ARG001
+def open_data(shop: Premises, token: str, visitor: Visitor, now: datetime) -> dict[str, Any] | None:  # noqa: ARG001
     """Use a link to somebody's data up and return the data; None where the link is not ours, used or expired."""
     with shop.database.write() as session:
         row = _found(session, token, DATA_LINK)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from engine.steps.shop import Premises
 
 
-def export_document(shop: Premises, email: str, now: datetime) -> dict[str, object]:
-    """Return everything that is kept about whoever is at an address."""
+def export_document(shop: Premises, email: str, now: datetime) -> dict[str, Any] | None:
+    """Return everything that is kept about whoever is at an address; None where nothing is."""
     raise NotImplementedError
