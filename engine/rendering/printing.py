@@ -95,7 +95,7 @@ def suggestion(config: Config, about: str) -> Sheet:
     text = say(_SUGGESTIONS[about], firm=config.shop.name, contact=contact)
     how = say("Save the text as a file and describe it in [wording.ID]; then it can be printed with its slip.")
     title = say("A text to begin with")
-    page = _page(config, "notice.html", config.shop.language, title=title, hint=f"{TICK} {text}")
+    page = _page(config, "slip.html", config.shop.language, title=title, hint="", sentences=[Text("", text)], slips=[])
     return Sheet(title, page, f"{text}\n\n{how}\n")
 
 
