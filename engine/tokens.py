@@ -18,6 +18,7 @@ from engine.keys import Keyring
 
 _LONGEST = 200
 UNSUBSCRIBE = "unsubscribe"
+_LINKS = "confirm"
 
 
 def unsubscribe_token(keyring: Keyring, message_id: str) -> str:
@@ -28,6 +29,30 @@ def unsubscribe_token(keyring: Keyring, message_id: str) -> str:
 def read_unsubscribe_token(keyring: Keyring, token: str) -> str | None:
     """Return the message a token belongs to; None for anything that is not one of ours."""
     return _read(keyring, UNSUBSCRIBE, token)
+
+
+def link_token(keyring: Keyring, message_id: str) -> str:
+    """Return the token of the one link in a mail somebody asked for: 256 bits nobody can guess without the key.
+
+    It is made from the mail's random id, so that the mail can be written later and the store keeps only its hash.
+    """
+    return _links(keyring, message_id)[0]
+
+
+def link_token_of(keyring: Keyring, message_id: str, token_sha256: str) -> str | None:
+    """Return the token that was promised when the mail was asked for, under whichever key that was."""
+    return next((token for token in _links(keyring, message_id) if token_hash(token) == token_sha256), None)
+
+
+def token_hash(token: str) -> str:
+    """Return what the store keeps of a token; empty for what cannot be one."""
+    plausible = len(token) <= _LONGEST and token.isascii()
+    return sha256(token.encode()).hexdigest() if plausible else ""
+
+
+def _links(keyring: Keyring, message_id: str) -> list[str]:
+    marks = (bytes.fromhex(mark) for mark in keyring.hmacs(_LINKS, message_id))
+    return [base64_encode(mark).decode("ascii") for mark in marks]
 
 
 class _Signer(Signer):

@@ -109,7 +109,7 @@ def _code(text: str) -> str:
 def test_every_command_the_documents_type_exists(document: str, words: str) -> None:
     first, _, second = words.partition(" ")
     assert first in COMMANDS, document
-    if first in {"db", "messages", "consent", "suppress", "privacy"} and second:
+    if first in {"db", "messages", "consent", "suppress", "privacy", "wording"} and second:
         assert f"{first} {second}" in COMMANDS, document
 
 

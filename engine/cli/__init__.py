@@ -36,6 +36,7 @@ NOUNS = (
     "suppress",
     "proof",
     "privacy",
+    "wording",
     "stores",
     "audit",
     "doctor",

@@ -76,7 +76,7 @@ def examine(path: Path, at: str | None) -> Checked:
         return Checked(1, None, (), findings, None)
     folder = config.home / "campaigns"
     campaigns, more = examine_campaigns(folder, config)
-    findings += [*more, *_templates(config, campaigns)]
+    findings += [*more, *_templates(config, campaigns), *_confirmations(config)]
     outlook = None
     if not any(finding.level == "error" for finding in findings):
         outlook = _outlook(config, campaigns, at)
@@ -94,6 +94,21 @@ def _templates(config: Config, campaigns: Sequence[Campaign]) -> list[Finding]:
         return invalid.findings
     except ConfigError as error:
         return [Finding("templates", 0, 0, "T100", error.message, error.hint)]
+
+
+def _confirmations(config: Config) -> list[Finding]:
+    """Write the confirmation mail of each wording; return what would keep one from being sent."""
+    from engine.language import Language
+    from engine.rendering.replies import sample_faults
+    from engine.toml.source import shown_path
+
+    _ = Language(config.shop.language).gettext
+    message = _("the mail that asks for confirmation would not be bare, and is not sent")
+    help_ = _("change product_scope: a confirmation mail that advertises is forbidden")
+    return [
+        Finding(shown_path(config.file), 0, 0, "L505", f"[wording.{name}]: {message} ({'; '.join(wrong)})", help_)
+        for name, wrong in sample_faults(config).items()
+    ]
 
 
 def _outlook(config: Config, campaigns: Sequence[Campaign], at: str | None) -> Outlook | None:

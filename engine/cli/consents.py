@@ -12,11 +12,14 @@ from engine.cli.output import print_json, say, shown
 from engine.cli.reasons import BASES, KINDS, REASONS
 from engine.cli.verifying import verify
 from engine.domain.calendar import local_time
+from engine.domain.words import Reason
+from engine.errors import TreuepostError
 
 if TYPE_CHECKING:
     from engine.app import Premises
     from engine.domain.permission import Permitted, Refused
     from engine.steps.foresight.recounting import History
+    from engine.steps.requesting import Passed
     from engine.steps.subscribing import Stopped
     from engine.store.consents import ConsentEntry
 
@@ -38,6 +41,7 @@ def register(app: typer.Typer) -> None:
     """Add `stop` and the commands under `consent`."""
     app.command("stop")(stop)
     noun = typer.Typer(help="What customers allowed and forbade.", no_args_is_help=True, rich_markup_mode=None)
+    noun.command("request")(request)
     noun.command("record")(record)
     noun.command("withdraw")(withdraw)
     noun.command("show")(show)
@@ -96,6 +100,39 @@ def record(
         _ = spoken(shop.config)
         say(_("Noted for %(email)s." if is_new else "This was noted for %(email)s before.", email=shown(email)))
         say(_("It permits no mail: only what the customer confirms counts."))
+
+
+def request(
+    ctx: typer.Context,
+    who: _Who,
+    wording: Annotated[str, typer.Option("--wording", metavar="ID", help="The text that was shown ([wording.ID]).")],
+    evidence: Annotated[str, typer.Option("--evidence", metavar="TEXT", help='How it was asked for: "form no. 17".')],
+    as_json: _Json = False,
+) -> None:
+    """Send one person who asked for it the one mail with the link to confirm. Never for lists."""
+    from engine.clock import system_clock
+    from engine.steps.requesting import pass_on
+
+    with opened_premises(ctx) as shop:
+        done = pass_on(shop, who, wording, evidence, system_clock())
+        if as_json:
+            reason = None if done.queued else done.outcome
+            print_json({"email": done.email, "wording": wording, "queued": done.queued, "reason": reason})
+        else:
+            _tell_request(done, spoken(shop.config))
+        if not done.queued:
+            raise typer.Exit(TreuepostError.exit_code)
+
+
+def _tell_request(done: Passed, _: Translate) -> None:
+    email = shown(done.email)
+    if done.queued:
+        say(_("%(email)s gets one mail with a link. Only the click in it permits anything.", email=email))
+    elif done.outcome == "too_many":
+        say(_("%(email)s was asked before: one mail in 24 hours and three in 30 days, no more.", email=email), err=True)
+    else:
+        reason = _(REASONS[Reason(done.outcome)])
+        say(_("%(email)s gets no mail: %(reason)s.", email=email, reason=reason), err=True)
 
 
 def withdraw(

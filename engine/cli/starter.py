@@ -208,7 +208,8 @@ def _wording(answers: Answers, _: Translate) -> str:
         return ""
     kinds = ", ".join(json.dumps(kind) for kind in KINDS)
     narrow = f"# {_('Leave only the kinds of mail this text really names: they decide what a consent is good for.')}"
-    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\n{narrow}\nkinds = [{kinds}]'
+    scope = _line("product_scope", _(TRADES[answers.trade].scope))
+    return f'[wording.newsletter]\nfile = "wordings/newsletter.txt"\n{narrow}\nkinds = [{kinds}]\n{scope}'
 
 
 def _prepared(answers: Answers, _: Translate) -> Iterator[str]:

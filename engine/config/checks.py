@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from urllib.parse import urlsplit
 
 from engine.config.notices import check_notices
 from engine.config.providers import PROVIDERS
 from engine.config.sections import LOOPBACK, Config, ProviderSection
+from engine.domain.grammar import Span
 from engine.domain.readiness import form_lacks
+from engine.domain.requests import LONGEST
+from engine.domain.wordings import names_firm, says_how_to_withdraw
 from engine.errors import Finding
 from engine.toml.faults import Say
 from engine.toml.source import TomlSource
@@ -28,6 +32,7 @@ def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
         *_provider(config, source, say),
         *_store(config, source, say),
         *_wordings(config, source, say),
+        *_privacy(config, source, say),
         *_imprint(config, source, say),
     ]
 
@@ -113,6 +118,40 @@ def _wordings(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]
         if not (config.home / wording.file).is_file():
             message = say("there is no file %(file)s", file=wording.file)
             yield source.finding("E113", message, ("wording", name, "file"), level="warning")
+        else:
+            yield from _wording(config, name, source, say)
+
+
+def _wording(config: Config, name: str, source: TomlSource, say: Say) -> Iterator[Finding]:
+    """Warn of a text nobody can validly agree to: it has to name who writes, about what, and the way out."""
+    wording, loc = config.wording[name], ("wording", name)
+    if not wording.product_scope.strip():
+        message = say("`product_scope` is missing: about what do these mails write?")
+        remedy = say('for example product_scope = "heating, bathrooms, repairs"; until then nobody can sign up')
+        yield source.finding("L501", message, loc, key=True, help=remedy, level="warning")
+    try:
+        text = (config.home / wording.file).read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        message = say("%(file)s cannot be read: %(why)s", file=wording.file, why=error.strerror or error)
+        yield source.finding("E113", message, (*loc, "file"), level="warning")
+        return
+    if not names_firm(text, config.shop.name):
+        message = say("the text does not say who will write: %(firm)s is not named in it", firm=config.shop.name)
+        yield source.finding("L502", message, (*loc, "file"), level="warning")
+    if not says_how_to_withdraw(text):
+        message = say("the text does not say how to stop it")
+        remedy = say('for example "I can stop this at any time, by the link in every e-mail or by a short note"')
+        yield source.finding("L503", message, (*loc, "file"), help=remedy, level="warning")
+
+
+def _privacy(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    """Refuse links and requests that live longer than two weeks."""
+    day = date(2000, 1, 1)
+    for key in ("confirm_within", "requests"):
+        span: Span = getattr(config.privacy, key)
+        if (span.hours if span.is_hours else span.after(day) - day) > LONGEST:
+            message = say("`privacy.%(key)s`: two weeks at most", key=key)
+            yield source.finding("E105", message, ("privacy", key), help=f'{key} = "14 days"')
 
 
 def _imprint(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:

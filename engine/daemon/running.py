@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from engine.app import App
 from engine.clock import stopwatch, system_clock
-from engine.daemon import reloading, systemd
+from engine.daemon import desk, reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.daemon.readiness import Readiness
@@ -34,6 +34,7 @@ from engine.store.budgets import Stop
 PULL_SECONDS = 60
 PLAN_SECONDS = 60
 SEND_SECONDS = 5
+REPLY_SECONDS = 3
 RECOVER_SECONDS = 60
 RELOAD_SECONDS = 5
 CHECKPOINT_SECONDS = 30
@@ -109,6 +110,7 @@ class Daemon:
             ("pull", PULL_SECONDS, self._pull),
             ("plan", PLAN_SECONDS, self._plan),
             ("send", SEND_SECONDS, self._send),
+            ("reply", REPLY_SECONDS, self._reply),
             ("recover", RECOVER_SECONDS, self._recover),
             ("reload", RELOAD_SECONDS, self._reload_changed),
             ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
@@ -122,7 +124,7 @@ class Daemon:
         """Wait for every call in flight; give other ticks a moment, and return those that would take longer."""
         self._scheduler.shutdown(wait=False)
         with self._rest:
-            self._rest.wait_for(lambda: "send" not in self._at_work)
+            self._rest.wait_for(lambda: not self._at_work & {"send", "reply"})
             self._rest.wait_for(lambda: not self._at_work, timeout=GRACE_SECONDS)
             return sorted(self._at_work)
 
@@ -174,6 +176,9 @@ class Daemon:
             self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(self._halt, self._renewed)))
             again = self._renewed.is_set()
 
+    def _reply(self, now: datetime) -> None:
+        desk.reply(self.app, self._gate, now, self._halt)
+
     def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):
             log.info("sent", **came_to)
@@ -204,6 +209,7 @@ class Daemon:
 
     def _purge(self, now: datetime) -> None:
         if not self._gate.look(self.app, now).waits:
+            desk.purge(self.app, now)
             retaining.purge_daily(self.app, now)
 
     def _notice(self, now: datetime) -> None:

@@ -22,7 +22,7 @@ from engine.app import assemble
 from engine.clock import system_clock
 from engine.config.loading import load_config
 from engine.daemon import logging_setup
-from engine.daemon.running import RECOVER_SECONDS, RELOAD_SECONDS, SEND_SECONDS, Daemon
+from engine.daemon.running import RECOVER_SECONDS, RELOAD_SECONDS, REPLY_SECONDS, SEND_SECONDS, Daemon
 from engine.errors import TreuepostError
 from engine.store import ownership
 
@@ -41,6 +41,7 @@ class Worker(Daemon):
     def _duties(self) -> tuple[tuple[str, int, Callable[[datetime], object]], ...]:
         return (
             ("send", SEND_SECONDS, self._send),
+            ("reply", REPLY_SECONDS, self._reply),
             ("recover", RECOVER_SECONDS, self._recover),
             ("reload", RELOAD_SECONDS, self._reload_changed),
         )

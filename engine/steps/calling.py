@@ -28,6 +28,12 @@ MADE_UP = 0.5
 TOGETHER = 4
 """The part of the senders that are given their calls in one release, where there are that many."""
 
+LINES = Lock()
+"""Held by whoever calls outside of a flight, and by whoever closes the provider's lines.
+
+A line that is closed in the middle of a call would leave it in doubt.
+"""
+
 log = structlog.get_logger(__name__)
 
 

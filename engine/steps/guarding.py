@@ -22,7 +22,7 @@ from engine.domain.words import Reason, State
 from engine.errors import UsageError
 from engine.steps import checkpointing, suppressing
 from engine.steps.shop import Premises
-from engine.store import attempts, budgets, installation, lost, messages, ownership, places
+from engine.store import attempts, budgets, installation, lost, messages, ownership, places, replies
 from engine.store.database import Database
 from engine.store.installation import Standing
 from engine.store.messages import MessageRow
@@ -174,6 +174,7 @@ def _write_beside(app: Premises, here: str) -> None:
 def _restore(session: Session, app: Premises, standing: Standing, until: datetime, now: datetime) -> Adoption:
     """Let nothing go again that may have gone: what was due waits for the owner, what was under way is unknown."""
     unknown = _give_up_calls(session, now)
+    replies.give_up_until(session, until, now, _WHY)
     held = hold_lost(session, until, now, actor=_ACTOR) + lost.rename_held(session, until, now)
     since = standing.last_tick_at or standing.created_at
     return Adoption(Answer.RESTORED, until, held, unknown, _spend_budget(session, app, since, until, now))

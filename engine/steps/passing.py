@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.domain.guard import Suspicion
 from engine.domain.words import State
-from engine.steps import checkpointing, confirming, guarding, planning, readying, recovering, sending
+from engine.steps import (
+    asking,
+    checkpointing,
+    confirming,
+    guarding,
+    planning,
+    readying,
+    recovering,
+    registering,
+    replying,
+    sending,
+)
 from engine.steps.guarding import Guard
 from engine.steps.importing import pulling
 from engine.steps.importing.pulling import PullResult
@@ -15,6 +26,7 @@ from engine.steps.planning import PlanReport
 from engine.steps.sending import SendReport
 from engine.steps.shop import Shop
 from engine.store import claims
+from engine.store.replies import SENT
 
 PATIENCE = 50.0
 """Seconds a single pass waits for the mails' turns: cron calls every minute."""
@@ -38,6 +50,7 @@ class PassReport:
     skipped: int
     expired: int
     failed: int
+    replied: int
     waiting: int
     provider_stopped: str
     credentials_refused: bool
@@ -48,9 +61,11 @@ class PassReport:
 def start(app: Shop, now: datetime, *, joins: bool = False) -> int:
     """Do what every start of a sender does: put every recorded "no" back, settle what a dead process left.
 
+    The texts people can agree to are kept as they stand now.
     A store that may be a restored or a second one is left as it is.
     """
     found = guarding.begin(app, now, joins=joins)
+    registering.register_all(app, now)
     return 0 if found.waits else recovering.recover(app, now)
 
 
@@ -81,10 +96,12 @@ def one_pass(app: Shop, *, imagined: bool = False) -> PassReport:
         guarding.keep(app, now, found)
         checkpointing.checkpoint(app, now)
     planned = plan(app, now)
+    replied = replying.send_replies(app, app.clock)[SENT]
     sent = sending.send_due(app, app.clock, patience=PATIENCE)
+    asking.purge(app, now)
     if not imagined:
         guarding.keep(app, app.clock(), guarding.look(app, app.clock()))
-    return _report(app, pulled, recovered, planned, sent, found)
+    return replace(_report(app, pulled, recovered, planned, sent, found), replied=replied)
 
 
 def _report(
@@ -109,6 +126,7 @@ def _report(
         skipped=counts.get(State.SKIPPED, 0),
         expired=counts.get(State.EXPIRED, 0),
         failed=counts.get(State.FAILED, 0) + counts.get(State.REJECTED, 0),
+        replied=0,
         waiting=waiting,
         provider_stopped=sent.stop.detail if sent.stop else "",
         credentials_refused=sent.credentials_refused,

@@ -22,7 +22,7 @@ from engine.domain.words import Reason, State
 from engine.errors import NothingFound, StoreBusy
 from engine.providers.incoming import check_size
 from engine.providers.listening import READERS
-from engine.steps import braking, subscribing, suppressing
+from engine.steps import answering, braking, subscribing, suppressing
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
 from engine.store import addresses, consents, delivery_events, messages, people
@@ -102,13 +102,14 @@ def _take(session: Session, app: Premises, provider: str, news: Sequence[Deliver
     new = delivery_events.keep(session, provider, news, {number: row.id for number, row in rows.items()}, now)
     ours = [(one, rows[one.message_id]) for one in new if one.message_id in rows]
     noes = [_heed(session, app, provider, one, row, now) for one, row in ours if _may_be_a_no(one)]
+    answered = answering.heed(session, app, provider, [one for one in new if one.message_id not in rows], now)
     proofs = [(one, row) for one, row in ours if one.kind in PROOFS]
     return Received(
         kept=len(new),
         repeated=len(news) - len(new),
-        foreign=len(new) - len(ours),
-        proved=_settle(session, provider, proofs, now),
-        noes=sum(noes),
+        foreign=len(new) - len(ours) - answered.ours,
+        proved=_settle(session, provider, proofs, now) + answered.proved,
+        noes=sum(noes) + answered.noes,
     )
 
 

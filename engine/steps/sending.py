@@ -16,7 +16,7 @@ from engine.clock import Clock, stopwatch
 from engine.domain.words import State
 from engine.errors import StoreBusy
 from engine.steps import breaking, claiming, recovering, resolving
-from engine.steps.calling import Flight, Landed
+from engine.steps.calling import LINES, Flight, Landed
 from engine.steps.claiming import GROUP, Run, Stopping
 from engine.steps.recording import NOTHING_LEFT, record
 from engine.steps.releasing import Letter, Outgoing, give_back, release
@@ -60,7 +60,8 @@ def send_due(app: Shop, clock: Clock, *, stop: Stopping | None = None, patience:
             _drain(run)
             run.counts.update(resolving.resolve(app, clock, look_up=True, stop=run.stop).counts)
         finally:
-            app.provider.close()
+            with LINES:
+                app.provider.close()
     return SendReport(dict(run.counts), _standing_stop(run), run.budget_spent)
 
 

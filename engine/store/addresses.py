@@ -10,12 +10,18 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain import addresses as forms
+from engine.domain.permission import ConsentState
 from engine.store.lookups import Lookup
-from engine.store.tables import Address, CustomerAddress
+from engine.store.message_tables import Message
+from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress, Suppression
 from engine.store.upsert import chunks, insert_new, is_sqlite
 
 _ADDRESS: sa.Table = Address.__table__  # type: ignore[attr-defined]
 _KNOWN: sa.Table = CustomerAddress.__table__  # type: ignore[attr-defined]
+_CUSTOMER: sa.Table = Customer.__table__  # type: ignore[attr-defined]
+_MESSAGE: sa.Table = Message.__table__  # type: ignore[attr-defined]
+_SUPPRESSION: sa.Table = Suppression.__table__  # type: ignore[attr-defined]
+_EVENT: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
 _BY_EXACT = Lookup(sa.select(_ADDRESS.c.exact, _ADDRESS.c.id), _ADDRESS.c.exact)
 
 
@@ -72,3 +78,30 @@ def nobodys(session: Session, address_ids: Iterable[int]) -> set[int]:
     wanted = set(address_ids)
     known = sa.select(_KNOWN.c.address_id).where(_KNOWN.c.address_id.in_(wanted))
     return wanted - set(session.connection().execute(known).scalars())
+
+
+def erase_unused(session: Session, address_ids: Iterable[int]) -> list[int]:
+    """Erase those addresses to which nothing belongs but requests that were never confirmed; return them.
+
+    Their rows stay, empty, for the events that name them: who asks again is a new address.
+    """
+    wanted = sorted(set(address_ids))
+    unused = sa.select(_ADDRESS.c.id).where(_ADDRESS.c.id.in_(wanted), ~_is_used())
+    found = list(session.connection().execute(unused).scalars())
+    for number in found:
+        gone = {"exact": f"erased:{number}", "canonical": f"erased:{number}", "email": ""}
+        session.connection().execute(sa.update(_ADDRESS).where(_ADDRESS.c.id == number).values(**gone))
+    return found
+
+
+def only_requested(session: Session, address_ids: Iterable[int]) -> list[int]:
+    """Return those addresses of which nothing was ever recorded but requests."""
+    more = sa.exists().where(_EVENT.c.address_id == _ADDRESS.c.id, _EVENT.c.state != ConsentState.REQUESTED.value)
+    query = sa.select(_ADDRESS.c.id).where(_ADDRESS.c.id.in_(sorted(set(address_ids))), ~more)
+    return list(session.connection().execute(query).scalars())
+
+
+def _is_used() -> sa.ColumnElement[bool]:
+    owned = (table.c.address_id == _ADDRESS.c.id for table in (_KNOWN, _CUSTOMER, _MESSAGE, _SUPPRESSION))
+    more = sa.and_(_EVENT.c.address_id == _ADDRESS.c.id, _EVENT.c.state != ConsentState.REQUESTED.value)
+    return sa.or_(*(sa.exists().where(condition) for condition in (*owned, more)))

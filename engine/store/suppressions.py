@@ -89,6 +89,11 @@ def address_marks(keyring: Keyring, exact: str, canonical: str) -> tuple[str, ..
     return keyring.hmacs(_EXACT, exact) + keyring.hmacs(_CANONICAL, canonical)
 
 
+def exact_marks(keyring: Keyring, exact: str) -> tuple[str, ...]:
+    """Return every hash under which this very address may be counted."""
+    return keyring.hmacs(_EXACT, exact)
+
+
 def person_marks(keyring: Keyring, uid: str) -> tuple[str, ...]:
     """Return every hash under which this customer's own "no" may be found."""
     return keyring.hmacs(_PERSON, uid)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import BIRTHDAY, lay_out, lines
+from tests.cli.typed import BIRTHDAY, lay_out, lines, opened, typed
 from tests.daemon.running import daemon
 
 
@@ -48,6 +48,20 @@ def test_every_command_may_write_beside_it(home: Path, environ: Mapping[str, str
     with daemon(home, environ):
         command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), "pause", "--all"]
         assert subprocess.run(command, env=dict(environ), capture_output=True, check=False).returncode == 0
+
+
+def test_it_keeps_the_texts_and_sends_what_is_asked_for_beside_its_campaigns(
+    home: Path, environ: Mapping[str, str]
+) -> None:
+    paper = ("--wording", "newsletter-2015", "--evidence", "form no. 17")
+    with daemon(home, environ) as running:
+        assert typed(home, "consent", "request", "neu@example.com", *paper).exit_code == 0
+        assert running.until("replied")["sent"] == 1
+    (mail,) = (file for file in (home / "outbox").glob("*.eml") if b"neu@example.com" in file.read_bytes())
+    assert b"Auto-Submitted" in mail.read_bytes()
+    with opened(home) as session:
+        kept = session.connection().exec_driver_sql("SELECT name FROM wording").all()
+    assert [tuple(row) for row in kept] == [("newsletter-2015",)]
 
 
 def test_sighup_takes_changed_files_up(home: Path, environ: Mapping[str, str]) -> None:

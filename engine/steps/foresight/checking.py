@@ -8,13 +8,16 @@ from datetime import datetime
 
 from engine.campaigns.model import Campaign
 from engine.config.sections import Config
+from engine.domain import registers
 from engine.domain.words import Basis, Reason
 from engine.errors import Finding
 from engine.language import Language
+from engine.steps import registering
 from engine.steps.foresight.reaching import Reach, reach, targets_of
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of
-from engine.store import scans, service_items
+from engine.store import scans, service_items, wordings
+from engine.store.wordings import KeptWording
 from engine.toml.faults import Say
 from engine.toml.source import shown_path
 
@@ -38,7 +41,7 @@ def look_out(shop: Premises, campaigns: Sequence[Campaign], now: datetime) -> Ou
     nobody = [_nobody(campaign, found, shop.config, say) for campaign, found in judged]
     unlike = [_unlike(campaign, found, say) for campaign, found in judged]
     rest = [_no_notice(shop.config, judged, say), _no_contracts(shop.config, empty, say)]
-    findings = [*nobody, *unlike, *rest, *_renamed(campaigns, seen, say)]
+    findings = [*nobody, *unlike, *rest, *_renamed(campaigns, seen, say), *_reworded(shop, say)]
     return Outlook(tuple(reached), tuple(finding for finding in findings if finding))
 
 
@@ -93,6 +96,24 @@ def _no_contracts(config: Config, empty: Mapping[str, int], say: Say) -> Finding
     message = say("%(words)s is no contract number (%(count)s service items)", words=words, count=sum(empty.values()))
     help_ = say("it takes something one can show: the number or the date of the contract")
     return Finding(shown_path(config.file), 0, 0, "L206", message, help_, "warning")
+
+
+def _reworded(shop: Premises, say: Say) -> list[Finding]:
+    """Say of a text that was edited under its ID that those who agreed before keep what they agreed to."""
+    message = say("this text, or what belongs to it, differs from what was kept under the same ID")
+    help_ = say("earlier consents keep the text they were given to; a new ID makes the difference plain")
+    with shop.database.read() as session:
+        kept = {name: wordings.current(session, name) for name in shop.config.wording}
+    now = {name: registering.content_of(shop.config, name) for name, version in kept.items() if version is not None}
+    changed = [name for name, content in now.items() if content is not None and _differs(kept[name], content)]
+    return [
+        Finding(shown_path(shop.config.file), 0, 0, "L504", f"[wording.{name}]: {message}", help_, "warning")
+        for name in changed
+    ]
+
+
+def _differs(kept: KeptWording | None, content: Mapping[str, object]) -> bool:
+    return kept is not None and registers.version(content)[0] != kept.sha256
 
 
 def _renamed(campaigns: Sequence[Campaign], seen: set[str], say: Say) -> list[Finding]:

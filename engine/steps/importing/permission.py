@@ -12,6 +12,7 @@ from engine.domain import addresses as forms
 from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, Block, ConsentState
 from engine.domain.words import Reason
 from engine.sources.rows import ConsentRow, SuppressionRow
+from engine.steps import registering
 from engine.steps.importing.contract import Asked, Checked, Counts, Importer
 from engine.steps.importing.spooling import FirstSeen, Rows
 from engine.steps.shop import Premises
@@ -36,7 +37,7 @@ class ConsentsImport(Importer):
     """The rows of a consents file: events that are added once and never change."""
 
     def __init__(self, shop: Premises, asked: Asked) -> None:
-        self._asked, self._ledger = asked, ledger_of(shop)
+        self._shop, self._asked, self._ledger = shop, asked, ledger_of(shop)
         self._wordings = policy_of(shop.config).wordings
         self._unproven, self._narrowed = Rows(), Rows()
 
@@ -70,6 +71,8 @@ class ConsentsImport(Importer):
 
     def write(self, session: Session, ready: Sequence[tuple[str, NewConsent]]) -> Counts:
         """Append what is not there yet; every "no" goes to the suppressions and their log as well."""
+        for name in sorted({event.wording for _email, event in ready} & self._wordings.keys()):
+            registering.register(session, self._shop.config, name, self._asked.now)
         mailboxes = addresses.find_or_add(session, [email for email, _event in ready], self._asked.now)
         placed = [replace(event, address_id=mailboxes[forms.exact(email)]) for email, event in ready]
         events = {event.fingerprint: event for event in placed}
