@@ -8,7 +8,7 @@ was put back from a backup, until when mails may have left that it knows nothing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -39,6 +39,7 @@ class Standing:
     adopted: str = ""
     lost_until: datetime | None = None
     unchecked_from: datetime | None = None
+    pages_seen_at: datetime | None = None
 
     @property
     def memory(self) -> Memory:
@@ -63,6 +64,7 @@ def find(session: Session) -> Standing | None:
         adopted=row.adopted,
         lost_until=row.lost_until,
         unchecked_from=row.unchecked_from,
+        pages_seen_at=row.pages_seen_at,
     )
 
 
@@ -105,6 +107,20 @@ def adopt(session: Session, answer: Answer, place: str, lost_until: datetime | N
         session.connection().execute(
             sa.update(_TABLE).where(_TABLE.c.id == _ROW, earlier).values(lost_until=lost_until)
         )
+
+
+def note_pages_seen(session: Session, now: datetime) -> None:
+    """Note that the public pages answered just now."""
+    _change(session, pages_seen_at=now)
+
+
+def assume_pages(session: Session, now: datetime, lapse: timedelta) -> None:
+    """For a look ahead that is rolled back: whoever's pages answered when the daemon last worked has them then too."""
+    standing = find(session)
+    if standing is None or standing.pages_seen_at is None:
+        return
+    if standing.last_tick_at is None or standing.pages_seen_at >= standing.last_tick_at - lapse:
+        note_pages_seen(session, now)
 
 
 def note_unchecked(session: Session, since: datetime) -> None:

@@ -54,6 +54,11 @@ def find(session: Session, who: str) -> list[Person]:
     return _people(session, _is_called(who), MOST_NAMESAKES) if who else []
 
 
+def by_numbers(session: Session, customers: Collection[int]) -> list[Person]:
+    """Return these customers."""
+    return _people(session, _CUSTOMER.c.id.in_(list(customers)))
+
+
 def at_addresses(session: Session, address_ids: Collection[int]) -> list[Person]:
     """Return everybody who is or ever was at these mailboxes."""
     at = sa.select(_KNOWN.c.customer_id).where(_KNOWN.c.address_id.in_(list(address_ids)))
