@@ -23,6 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
+from engine.daemon.pages import Pages
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
 from engine.steps import alarming, auditing, passing, recovering, sending
 from engine.steps.claiming import EitherOf
@@ -37,6 +38,7 @@ RECOVER_SECONDS = 60
 RELOAD_SECONDS = 5
 CHECKPOINT_SECONDS = 30
 NOTICE_SECONDS = 3600
+PAGES_SECONDS = 30
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
 
@@ -47,6 +49,8 @@ class Daemon:
     """One running Treuepost: the ticks, the signals and the stop; with `children`, sender processes beside it."""
 
     checkpoints = True
+    serves = True
+    """Whether the public pages are its business: one process has the port."""
     joins = False
     """Whether it works beside a daemon elsewhere, and so relies on that one's knowing which store this is."""
 
@@ -65,6 +69,7 @@ class Daemon:
         self._told: Stop | None = None
         self._gate = Gate(joins=self.joins)
         self._watch = reloading.Watch(app)
+        self._pages = Pages(lambda: self.app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
@@ -76,6 +81,8 @@ class Daemon:
         with self._station() as sender:
             passing.start(self.app, self.app.clock(), joins=self.joins)
             self._listen()
+            if self.serves:
+                self._pages.open()
             self._schedule()
             systemd.notify("READY=1")
             log.info("ready", provider=self.app.provider.name, campaigns=len(self.app.campaigns))
@@ -86,6 +93,7 @@ class Daemon:
             self._children.stop()
             left = self._finish()
             self._children.wait()
+            self._pages.close()
             self.app.provider.close()
             if self.checkpoints:
                 with suppress(StoreBusy):  # the next start does it
@@ -103,6 +111,7 @@ class Daemon:
     def _duties(self) -> tuple[tuple[str, int, Callable[[datetime], object]], ...]:
         """Return what is done, how often (in seconds), and by what."""
         return (
+            ("pages", PAGES_SECONDS, self._pages.look),
             ("pull", PULL_SECONDS, self._pull),
             ("plan", PLAN_SECONDS, self._plan),
             ("send", SEND_SECONDS, self._send),

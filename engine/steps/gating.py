@@ -21,12 +21,12 @@ from engine.domain.gates import Facts, Rules, decide
 from engine.domain.grammar import EVERY_DAY, Window
 from engine.domain.permission import PermissionFacts, Policy, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
-from engine.providers.contract import may_advertise
+from engine.providers.contract import page_fault
 from engine.steps import planning
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
-from engine.store import facts, imports, pauses
+from engine.store import facts, imports, installation, pauses
 from engine.store.consents import permission_facts
 from engine.store.facts import Happened, Known, Person, Written
 from engine.store.messages import MessageRow
@@ -225,6 +225,7 @@ def _rules(
     paused = pauses.paused(session)
     stale = {what: _stale(session, app, what, now) for what in _needs(campaigns, wanted)}
     common = app.config.rules
+    fault = _page_fault(session, app, now)
     found: dict[tuple[str, str], Rules] = {}
     for name, kind in wanted:
         campaign = campaigns.get(name)
@@ -235,7 +236,8 @@ def _rules(
             is_on=campaign is not None and campaign.enabled,
             paused=name in paused or pauses.ALL in paused,
             advertising=is_advertising(kind),
-            may_advertise=may_advertise(app.config),
+            may_advertise=not fault,
+            page_fault=fault,
             stop=campaign.stop if campaign else frozenset(),
             never_tags=frozenset(common.never_tags),
             limit=campaign.limit.at_most if campaign else None,
@@ -243,6 +245,13 @@ def _rules(
             stale=next((stale[what] for what in sorted(campaign.trigger.needs) if stale[what]), "") if campaign else "",
         )
     return found
+
+
+def _page_fault(session: Session, app: Shop, now: datetime) -> str:
+    """Say why nobody could unsubscribe now; the store is asked only where that decides it."""
+    if not page_fault(app.config, None, now):
+        return ""
+    return page_fault(app.config, installation.pages_seen(session, now), now)
 
 
 def _needs(campaigns: Mapping[str, Campaign], wanted: set[tuple[str, str]]) -> set[str]:

@@ -20,6 +20,7 @@ from engine.store.tables import Installation
 from engine.store.upsert import insert_new
 
 _ROW = 1
+_ASSUMED = "pages answer"
 _TABLE: sa.Table = Installation.__table__  # type: ignore[attr-defined]
 _BUMP = sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(data_version=_TABLE.c.data_version + 1)
 
@@ -114,13 +115,20 @@ def note_pages_seen(session: Session, now: datetime) -> None:
     _change(session, pages_seen_at=now)
 
 
-def assume_pages(session: Session, now: datetime, lapse: timedelta) -> None:
-    """For a look ahead that is rolled back: whoever's pages answered when the daemon last worked has them then too."""
+def assume_pages(session: Session, lapse: timedelta) -> None:
+    """Let this session look ahead: whose pages answered when the daemon last worked, has them at any later time too."""
     standing = find(session)
     if standing is None or standing.pages_seen_at is None:
         return
-    if standing.last_tick_at is None or standing.pages_seen_at >= standing.last_tick_at - lapse:
-        note_pages_seen(session, now)
+    last = standing.last_tick_at
+    session.info[_ASSUMED] = last is None or standing.pages_seen_at >= last - lapse
+
+
+def pages_seen(session: Session, now: datetime) -> datetime | None:
+    """Return when the public pages last answered; where a look ahead assumes that they do, that is `now`."""
+    if session.info.get(_ASSUMED):
+        return now
+    return session.connection().execute(sa.select(_TABLE.c.pages_seen_at).where(_TABLE.c.id == _ROW)).scalar()
 
 
 def note_unchecked(session: Session, since: datetime) -> None:
