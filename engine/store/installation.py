@@ -124,9 +124,9 @@ def assume_pages(session: Session, lapse: timedelta) -> None:
     session.info[_ASSUMED] = last is None or standing.pages_seen_at >= last - lapse
 
 
-def pages_seen(session: Session, now: datetime) -> datetime | None:
+def pages_seen(session: Session, now: datetime | None = None) -> datetime | None:
     """Return when the public pages last answered; where a look ahead assumes that they do, that is `now`."""
-    if session.info.get(_ASSUMED):
+    if now is not None and session.info.get(_ASSUMED):
         return now
     return session.connection().execute(sa.select(_TABLE.c.pages_seen_at).where(_TABLE.c.id == _ROW)).scalar()
 
