@@ -32,7 +32,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 PICTURES = Path(__file__).parents[2] / "docs" / "pages"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-WORDING = """Ja, Radhaus Sommer darf mir per E-Mail Neues und Angebote rund um Fahrräder, Zubehör und Werkstatt schicken.
+WORDING = """Ja, Radhaus Sommer darf mir per E-Mail Neues und Angebote rund um Fahrräder und Zubehör schicken.
 Ich kann das jederzeit für die Zukunft beenden, zum Beispiel über den Link in jeder E-Mail oder formlos an
 laden@radhaus-sommer.example.com.
 """
