@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from engine.app import App
+from engine.clock import system_clock
 from engine.errors import StoreBusy, TreuepostError
 from engine.providers import http
 from engine.store import installation
@@ -56,27 +57,24 @@ class Pages:
 
     def __init__(self, app: Callable[[], App]) -> None:
         self._app = app
-        self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._silent = False
-
-    @property
-    def url(self) -> str:
-        """Return where this machine reaches them; empty where they are not served."""
-        if self._socket is None:
-            return ""
-        host, port = self._socket.getsockname()[:2]
-        host = _EVERYWHERE.get(host, host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.url = ""
+        """Where this machine reaches them; empty where they are not served."""
 
     def open(self) -> None:
         """Serve from now on; raise where the door is another program's."""
-        listen = self._app().config.web.listen
-        if not listen:
+        if not self._app().config.web.listen:
             return
-        self._socket = _door(listen)
-        application = build(self._app, lambda: self._app().clock())
+        self._serve(_door(self._app().config.web.listen))
+        log.info("pages", listen=self.url, public=self._app().config.web.public_url)
+        with suppress(StoreBusy):  # the next look notes it
+            self.look(self._app().clock())
+
+    def _serve(self, door: socket.socket) -> None:
+        self.url = _url(door)
+        application = build(self._app, lambda: self._app().clock(), counting=system_clock)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
@@ -94,13 +92,10 @@ class Pages:
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
-        sockets = [self._socket]
+        sockets = [door]
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": sockets}, name="pages", daemon=True)
         self._thread.start()
         self._wait_until_open()
-        log.info("pages", listen=self.url, public=self._app().config.web.public_url)
-        with suppress(StoreBusy):  # the next look notes it
-            self.look(self._app().clock())
 
     def _wait_until_open(self) -> None:
         pause = threading.Event()
@@ -111,7 +106,7 @@ class Pages:
 
     def look(self, now: datetime) -> None:
         """Ask ourselves for a page as anybody would, and note that it came; what is not noted grows old by itself."""
-        if self._socket is None:
+        if not self.url:
             return
         silent = not http.answers(f"{self.url}/health")
         if not silent:
@@ -122,16 +117,21 @@ class Pages:
         elif self._silent and not silent:
             log.info("pages answer again", listen=self.url)
         self._silent = silent
+        if silent and self._thread is not None and not self._thread.is_alive():
+            self._serve(_door(self._app().config.web.listen))  # the next look sees whether that helped
 
     def close(self) -> None:
         """Take nobody else in, let whoever is being served finish, and free the port."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(GRACE * 2)
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.close()
-        self._socket = None
+        self.url = ""
+
+
+def _url(door: socket.socket) -> str:
+    host, port = door.getsockname()[:2]
+    host = _EVERYWHERE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _door(listen: str) -> socket.socket:
