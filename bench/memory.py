@@ -100,8 +100,9 @@ def _print(customers: int, found: tuple[float, int]) -> None:
 def _measure(home: Path, customers: int) -> tuple[float, int]:
     due = _shop(home, customers)
     command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), "run"]
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TREUEPOST_WEB__LISTEN": "127.0.0.1:0"}
     with (home / "log").open("wb") as log:
-        daemon = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        daemon = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=env)
     try:
         _until(lambda: _mails(home) >= due, daemon, home / "log")
         return _most_memory(daemon.pid), _mails(home)

@@ -433,6 +433,24 @@ def test_a_folder_instead_of_a_config_is_refused(home: Path) -> None:
         load_config(Path("config.toml"), {})
 
 
+def test_what_webhooks_are_proved_with_comes_as_the_key_does(home: Path) -> None:
+    _secret(home / "hook.key", 0o600)
+    _secret(home / "provider_webhook_secret", 0o400)
+    named = REAL + 'webhook_secret_file = "hook.key"\n'
+    environ = KEY | {"TREUEPOST_PROVIDER__WEBHOOK_SECRET": "whsec_1"}
+    for config, secret in (
+        (_load(home, named, KEY), "geheim"),
+        (_load(home, named, environ), "whsec_1"),
+        (_load(home, REAL, KEY | {"CREDENTIALS_DIRECTORY": str(home)}), "geheim"),
+    ):
+        assert config.provider.webhook_secret is not None
+        assert config.provider.webhook_secret.get_secret_value() == secret
+        assert secret not in repr(config)
+    (home / "hook.key").chmod(0o604)
+    assert "E112" in {finding.code for finding in _findings(home, named, KEY)}
+    assert "E111" in {finding.code for finding in _findings(home, REAL + 'webhook_secret = "geheim"\n', KEY)}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_config_that_may_not_be_read_is_refused(home: Path) -> None:
     (home / "config.toml").write_text(SMALL, encoding="utf-8")

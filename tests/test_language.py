@@ -11,8 +11,9 @@ import pytest
 from babel.messages.pofile import read_po
 
 from engine.cli import consents, reasons
-from engine.domain.permission import KINDS
+from engine.domain.permission import KINDS, is_advertising
 from engine.language import Language
+from engine.web.topics import TOPICS
 
 ROOT = Path(__file__).parents[1] / "engine"
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -21,6 +22,8 @@ PRINTS = re.compile(r"from engine\.cli\.output import .*\bsay\b")
 """In these modules `say` prints what is said already."""
 SAYERS = {"say", "_say", "_", "gettext", "ngettext", "GrammarError", "_no_text"}
 TABLES = {"_TYPES", "_LIMITS", "_NAMES", "_STOPS", "_CONTRACTS"}
+PAGES = sorted((ROOT / "web" / "pages").glob("*.html"))
+IN_A_PAGE = re.compile(r'\b_\("([^"]+)"')
 ALIKE = {"Mail %(number)s", "%(value)s"}
 """The same in every language."""
 ONLY_AN_EXAMPLE = {"%(number)s customer"}
@@ -103,6 +106,17 @@ def test_every_sentence_that_is_said_is_in_the_catalogue(path: Path) -> None:
     assert {text for text in _said(path) if text} - ALIKE - set(catalogue()) == set()
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_sentence_of_a_page_is_in_the_catalogue(path: Path) -> None:
+    said = set(IN_A_PAGE.findall(path.read_text(encoding="utf-8")))
+    assert said - set(catalogue()) == set()
+
+
+def test_every_kind_of_advertising_has_a_name_for_those_who_get_it() -> None:
+    assert set(TOPICS) == {kind for kind in KINDS if is_advertising(kind)}
+    assert set(TOPICS.values()) - set(catalogue()) == set()
+
+
 def test_the_sentences_are_really_found() -> None:
     found = {text for path in MODULES for text in _said(path)}
     assert len(found) > 300
@@ -118,4 +132,5 @@ def test_every_sentence_of_the_catalogue_is_said_somewhere() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert set(catalogue()) - constants - ONLY_AN_EXAMPLE == set()
+    shown = {said for path in PAGES for said in IN_A_PAGE.findall(path.read_text(encoding="utf-8"))}
+    assert set(catalogue()) - constants - shown - ONLY_AN_EXAMPLE == set()

@@ -21,6 +21,7 @@ from engine.config.providers import PROVIDERS
 from engine.domain.calendar import local_day
 from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
+from engine.providers.contract import page_fault
 from engine.steps import guarding, readying, telling
 from engine.steps.importing import blocked
 from engine.steps.worrying import CAUSES
@@ -55,7 +56,7 @@ def examine(config: Config, now: datetime, say: Say, *, online: bool = False) ->
     yield from _caught("secrets", lambda: _secrets(config, say))
     yield from _caught("store", lambda: _store(config, now, say))
     yield from _caught("space", lambda: _space(config, say))
-    yield from _caught("web", lambda: _web(config, say))
+    yield from _caught("web", lambda: _web(config, now, say))
     yield from _caught("provider", lambda: _provider(config, say, online=online))
     yield from _caught("brake", lambda: _brakes(config, say))
     yield from _caught("ready", lambda: _ready(config, now, say))
@@ -94,8 +95,9 @@ def _secrets(config: Config, say: Say) -> Iterator[Line]:
 
 def _secret_files(config: Config) -> Iterator[Path]:
     yield _store_folder(config) / KEY_FILE
-    if config.provider.api_key_file:
-        yield config.home / config.provider.api_key_file
+    for named in (config.provider.api_key_file, config.provider.webhook_secret_file):
+        if named:
+            yield config.home / named
 
 
 def _store_folder(config: Config) -> Path:
@@ -196,12 +198,28 @@ def _space(config: Config, say: Say) -> Iterator[Line]:
     yield Line(OK if free >= _SCARCE else WARN, "space", text)
 
 
-def _web(config: Config, say: Say) -> Iterator[Line]:
-    if config.web.public_url:
-        yield Line(OK, "web", config.web.public_url)
-    else:
+def _web(config: Config, now: datetime, say: Say) -> Iterator[Line]:
+    if not config.web.public_url:
         text = say("[web] public_url is empty: unsubscribe links lead nowhere yet.")
         yield Line(OK if config.rehearsal else WARN, "web", text)
+        return
+    yield Line(OK, "web", config.web.public_url)
+    seen = _pages_seen(config)
+    if fault := page_fault(config, seen, now):
+        yield Line(FAIL, "pages", say("Advertising waits, because nobody could unsubscribe."), fault)
+    elif seen:
+        yield Line(OK, "pages", say("answered at %(at)s", at=f"{seen:%Y-%m-%d %H:%M} UTC"))
+
+
+def _pages_seen(config: Config) -> datetime | None:
+    database = Database(config.store.url)
+    try:
+        if (database.path and not database.path.exists()) or schema.present(database) != schema.known():
+            return None
+        with database.read() as session:
+            return installation.pages_seen(session)
+    finally:
+        database.close()
 
 
 def _provider(config: Config, say: Say, *, online: bool) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""What the environment adds to config.toml: `TREUEPOST_SECTION__KEY`, and the provider's key from a file."""
+"""What the environment adds to config.toml: `TREUEPOST_SECTION__KEY`, and the provider's secrets from files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from engine.toml.faults import Say
 from engine.toml.source import TomlSource
 
 PREFIX = "TREUEPOST_"
-_CREDENTIAL = "provider_api_key"
+_SECRETS = {"api_key": "provider_api_key", "webhook_secret": "provider_webhook_secret"}
+"""What never stands in the config file: key of [provider] -> its name among systemd's credentials."""
 _READABLE_BY_OTHERS = 0o007
 
 
 def overlay(
     source: TomlSource, model: type[BaseModel], environ: Mapping[str, str], home: Path, say: Say
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """Return the file's data with the environment's values and the provider's key put in, and what is wrong with them.
+    """Return the file's data with the environment's values and the provider's secrets put in, and what is wrong there.
 
-    The key comes from TREUEPOST_PROVIDER__API_KEY, else from `api_key_file`, else from systemd's credentials.
+    The key comes from TREUEPOST_PROVIDER__API_KEY, else from `api_key_file`, else from systemd's credentials; what
+    webhooks are proved with comes the same way (`webhook_secret`).
     """
     data: dict[str, Any] = {name: dict(part) if isinstance(part, dict) else part for name, part in source.data.items()}
     provider = data.get("provider")
@@ -33,21 +35,27 @@ def overlay(
         else:
             data[section] = values
     provider = data.setdefault("provider", {})
-    if isinstance(provider, dict) and "api_key" not in provider:
-        key, more = _key_from_file(source, provider.get("api_key_file"), environ, home, say)
-        findings += more
-        if key:
-            provider["api_key"] = key
+    for name in _SECRETS if isinstance(provider, dict) else ():
+        if name not in provider:
+            key, more = _secret_from_file(source, name, provider, environ, home, say)
+            findings += more
+            if key:
+                provider[name] = key
     return data, findings
 
 
 def _written_down(source: TomlSource, provider: object, say: Say) -> list[Finding]:
-    if not isinstance(provider, dict) or "api_key" not in provider:
+    if not isinstance(provider, dict):
         return []
     message = say("a secret must not stand in the config file: it ends up in backups and in git")
-    remedy = say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY")
-    del provider["api_key"]
-    return [source.finding("E111", message, ("provider", "api_key"), key=True, help=remedy)]
+    remedies = {
+        "api_key": say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY"),
+        "webhook_secret": say("put it into a file only you can read (webhook_secret_file = …)"),
+    }
+    found = [name for name in _SECRETS if name in provider]
+    for name in found:
+        del provider[name]
+    return [source.finding("E111", message, ("provider", name), key=True, help=remedies[name]) for name in found]
 
 
 def _from_environment(model: type[BaseModel], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -82,28 +90,28 @@ def _converted(annotation: Any, value: object) -> object:
     return converted
 
 
-def _key_from_file(
-    source: TomlSource, named: object, environ: Mapping[str, str], home: Path, say: Say
+def _secret_from_file(
+    source: TomlSource, name: str, provider: Mapping[str, Any], environ: Mapping[str, str], home: Path, say: Say
 ) -> tuple[str, list[Finding]]:
-    folder = environ.get("CREDENTIALS_DIRECTORY")
+    folder, named = environ.get("CREDENTIALS_DIRECTORY"), provider.get(f"{name}_file")
     if isinstance(named, str) and named:
-        return _read_key(source, home / named, say)
-    credential = Path(folder) / _CREDENTIAL if folder else None
+        return _read_secret(source, f"{name}_file", home / named, say)
+    credential = Path(folder) / _SECRETS[name] if folder else None
     if credential is None or not credential.is_file():
         return "", []
     return credential.read_text(encoding="utf-8").strip(), []
 
 
-def _read_key(source: TomlSource, path: Path, say: Say) -> tuple[str, list[Finding]]:
-    loc = ("provider", "api_key_file")
+def _read_secret(source: TomlSource, key: str, path: Path, say: Say) -> tuple[str, list[Finding]]:
+    loc = ("provider", key)
     try:
-        mode, key = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+        mode, secret = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or "UTF-8"
         return "", [source.finding("E113", say("cannot read %(file)s: %(why)s", file=path, why=why), loc)]
     if mode & _READABLE_BY_OTHERS:
         message = say("%(file)s can be read by everybody on this machine", file=path)
         return "", [source.finding("E112", message, loc, help=f"chmod 600 {path}")]
-    if not key:
+    if not secret:
         return "", [source.finding("E113", say("%(file)s is empty", file=path), loc)]
-    return key, []
+    return secret, []

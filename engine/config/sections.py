@@ -55,7 +55,7 @@ def _web_address(text: str) -> str:
 
 def _door(text: str) -> str:
     host, colon, port = text.rpartition(":")
-    if text and not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if text and not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise PydanticCustomError("no_door", "not HOST:PORT", {"word": text})
     return text
 

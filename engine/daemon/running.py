@@ -23,6 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import desk, reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
+from engine.daemon.pages import Pages
 from engine.daemon.readiness import Readiness
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
 from engine.steps import alarming, auditing, checkpointing, passing, recovering, retaining, sending
@@ -40,6 +41,7 @@ RELOAD_SECONDS = 5
 CHECKPOINT_SECONDS = 30
 NOTICE_SECONDS = 3600
 ATTEST_SECONDS = 60
+PAGES_SECONDS = 30
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
 
@@ -50,6 +52,8 @@ class Daemon:
     """One running Treuepost: the ticks, the signals and the stop; with `children`, sender processes beside it."""
 
     checkpoints = True
+    serves = True
+    """Whether the public pages are its business: one process has the port."""
     joins = False
     """Whether it works beside a daemon elsewhere, and so relies on that one's knowing which store this is."""
 
@@ -69,6 +73,7 @@ class Daemon:
         self._gate = Gate(joins=self.joins)
         self._readiness = Readiness()
         self._watch = reloading.Watch(app)
+        self._pages = Pages(lambda: self.app)
         self._file = _identity(app)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
@@ -80,6 +85,8 @@ class Daemon:
         with self._station() as sender:
             passing.start(self.app, self.app.clock(), joins=self.joins)
             self._listen()
+            if self.serves:
+                self._pages.open()
             self._schedule()
             systemd.notify("READY=1")
             log.info("ready", provider=self.app.provider.name, campaigns=len(self.app.campaigns))
@@ -90,6 +97,7 @@ class Daemon:
             self._children.stop()
             left = self._finish()
             self._children.wait()
+            self._pages.close()
             self.app.provider.close()
             if self.checkpoints:
                 with suppress(StoreBusy):  # the next start does it
@@ -107,6 +115,7 @@ class Daemon:
     def _duties(self) -> tuple[tuple[str, int, Callable[[datetime], object]], ...]:
         """Return what is done, how often (in seconds), and by what."""
         return (
+            ("pages", PAGES_SECONDS, self._pages.look),
             ("pull", PULL_SECONDS, self._pull),
             ("plan", PLAN_SECONDS, self._plan),
             ("send", SEND_SECONDS, self._send),

@@ -33,6 +33,7 @@ class Worker(Daemon):
     """One of many that send. It never checkpoints: with SQLite that is the daemon's alone."""
 
     checkpoints = False
+    serves = False
     joins = True
 
     def _station(self) -> AbstractContextManager[ownership.Sender]:

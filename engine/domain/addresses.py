@@ -30,3 +30,9 @@ def masked(address: str) -> str:
     """Return the address as logs may show it: `k***@gmx.de`."""
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}***@{domain}" if at else "***"
+
+
+def veiled(address: str) -> str:
+    """Return the address as a page may show it to whoever holds a link: `k***@g***`, enough to know one's own."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain[:1]}***" if at else "***"

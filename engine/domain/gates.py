@@ -19,6 +19,8 @@ from engine.domain.words import Decision, Reason, Trail
 
 LOOK_AGAIN = timedelta(hours=1)
 """When a message is looked at again that waits for something nobody can date."""
+PAGE_AGAIN = timedelta(minutes=5)
+"""When it is looked at again while it waits only for the page to answer: the daemon mends that by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Rules:
     brake: str = ""
     advertising: bool = True
     may_advertise: bool = True
+    page_fault: str = "nobody could unsubscribe yet"
     stop: frozenset[str] = frozenset()
     never_tags: frozenset[str] = frozenset()
     limit: Cap | None = None
@@ -181,7 +184,7 @@ def _ready(facts: Facts, now: datetime) -> _No | None:
 
 def _unsubscribe_page(facts: Facts, now: datetime) -> _No | None:
     if facts.rules.advertising and not facts.rules.may_advertise:
-        return _No("wait", Reason.NO_UNSUBSCRIBE_PAGE, "nobody could unsubscribe yet", now + LOOK_AGAIN)
+        return _No("wait", Reason.NO_UNSUBSCRIBE_PAGE, facts.rules.page_fault, now + PAGE_AGAIN)
     return None
 
 

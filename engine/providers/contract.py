@@ -63,9 +63,23 @@ class Provider(Protocol):
         """Let go of connections."""
 
 
-def may_advertise(config: Config) -> bool:
-    """Say whether advertising may leave: not through a real provider while no unsubscribe page answers.
+PAGES_LAPSE = timedelta(minutes=5)
+"""For so long after the public pages last answered they count as there."""
 
-    A provider on the same machine is a test: it mails nobody.
+
+def page_fault(config: Config, seen: datetime | None, now: datetime) -> str:
+    """Say why nobody could unsubscribe from a mail that left now, and how to mend that; "" where they could.
+
+    Advertising leaves through a real provider only while its unsubscribe page answers at an https address (RFC 8058
+    wants https; mails wait and go on by themselves, law: § 7 (2) Nr. 3 UWG). A provider on the same machine is a test:
+    it mails nobody.
     """
-    return config.rehearsal or config.provider.on_loopback
+    if config.rehearsal or config.provider.on_loopback:
+        return ""
+    if not config.web.public_url.startswith("https://"):
+        return "set [web] public_url to the https address of the public pages (docs/pages.md)"
+    if seen is None:
+        return "the public pages have never answered: let `treuepost run` serve them (docs/pages.md)"
+    if abs(now - seen) > PAGES_LAPSE:
+        return f"the public pages have not answered since {seen:%Y-%m-%d %H:%M} UTC: `treuepost run` serves them"
+    return ""

@@ -118,6 +118,16 @@ class Line:
         return client
 
 
+def answers(url: str, *, longest: float = 5.0) -> bool:
+    """Say whether somebody answers 200 there: how the daemon sees that its own pages are up."""
+    line = Line(url, {}, longest_call=longest)
+    try:
+        said = line.get("", {}, most=1024)
+        return isinstance(said, Answer) and said.status == 200
+    finally:
+        line.close()
+
+
 def _trust(base_url: str) -> ssl.SSLContext:
     """Return what every client of a line trusts: the public authorities, or nobody where TLS is not spoken."""
     if base_url.startswith("https:"):

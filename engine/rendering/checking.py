@@ -21,7 +21,19 @@ from engine.toml.source import suggest
 
 KNOWN_FILTERS = tuple(filters("en", "EUR"))
 ENGINE_FIELDS = frozenset(
-    {"subject", "preview", "language", "reason", "rights", "stop", "privacy", "address", "contact", "register"}
+    {
+        "subject",
+        "preview",
+        "language",
+        "reason",
+        "rights",
+        "stop",
+        "choose",
+        "privacy",
+        "address",
+        "contact",
+        "register",
+    }
 )
 """Fields of `mail`, which only the layout uses."""
 

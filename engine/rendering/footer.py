@@ -44,6 +44,7 @@ class Footer:
             "contact": self._contact(),
             "register": self._register(),
             "stop": self._say("Unsubscribe") if self.advertises else "",
+            "choose": self._say("Topics and breaks") if self.advertises else "",
             "privacy": self._say("Privacy notice") if self._shop.privacy else "",
             "language": self._language,
         }

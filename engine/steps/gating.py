@@ -22,12 +22,12 @@ from engine.domain.gates import Facts, Rules, decide
 from engine.domain.grammar import EVERY_DAY, Window
 from engine.domain.permission import NOTHING_SAID, PermissionFacts, Policy, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
-from engine.providers.contract import may_advertise
+from engine.providers.contract import page_fault
 from engine.steps import planning, readying
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
-from engine.store import facts, imports, pauses
+from engine.store import facts, imports, installation, pauses
 from engine.store.consents import permission_facts
 from engine.store.facts import Happened, Known, Person, Written
 from engine.store.messages import MessageRow
@@ -237,6 +237,7 @@ def _rules(
     stale = {what: _stale(session, app, what, now) for what in _needs(campaigns, wanted)}
     common = app.config.rules
     not_ready = ", ".join(lack.key for lack in readying.lacks(session, app, now))
+    fault = _page_fault(session, app, now)
     found: dict[tuple[str, str], Rules] = {}
     for name, kind in wanted:
         campaign = campaigns.get(name)
@@ -248,7 +249,8 @@ def _rules(
             paused=pauses.stops(paused, name, kind),
             brake=", ".join(pauses.brakes(paused)),
             advertising=is_advertising(kind),
-            may_advertise=may_advertise(app.config),
+            may_advertise=not fault,
+            page_fault=fault,
             not_ready=not_ready,
             stop=campaign.stop if campaign else frozenset(),
             never_tags=frozenset(common.never_tags),
@@ -257,6 +259,13 @@ def _rules(
             stale=next((stale[what] for what in sorted(campaign.trigger.needs) if stale[what]), "") if campaign else "",
         )
     return found
+
+
+def _page_fault(session: Session, app: Shop, now: datetime) -> str:
+    """Say why nobody could unsubscribe now; the store is asked only where that decides it."""
+    if not page_fault(app.config, None, now):
+        return ""
+    return page_fault(app.config, installation.pages_seen(session, now), now)
 
 
 def _needs(campaigns: Mapping[str, Campaign], wanted: set[tuple[str, str]]) -> set[str]:

@@ -27,6 +27,8 @@ from engine.store.consents import NewConsent
 from engine.store.people import Person
 from engine.store.suppressions import NewSuppression
 
+PAGE = "page"
+"""Who acts where a customer does so on one of the public pages."""
 _REASONS = {ConsentState.OBJECTED: Reason.OBJECTION, ConsentState.WITHDRAWN: Reason.WITHDRAWN}
 
 
@@ -144,6 +146,18 @@ def object_at(
     # Only the hash of an address nobody has yet is kept: enough that a later import cannot mail it.
     block(session, ledger_of(shop), [email], Reason.OBJECTION, because, now)
     return Stopped((), (email,))
+
+
+def object_on_page(session: Session, shop: Premises, found: Sequence[Person], because: str, now: datetime) -> Stopped:
+    """Take these people's objection to all advertising, made on a page, within the caller's transaction."""
+    return _say_no(session, shop, found, _No(ConsentState.OBJECTED, because, now, actor=PAGE))
+
+
+def withdraw_on_page(
+    session: Session, shop: Premises, found: Sequence[Person], kinds: Collection[str], because: str, now: datetime
+) -> Stopped:
+    """Take these people's "no" to some kinds of mail, made on a page, within the caller's transaction."""
+    return _say_no(session, shop, found, _No(ConsentState.WITHDRAWN, because, now, frozenset(kinds), PAGE))
 
 
 def withdraw(shop: Premises, who: str, because: str, now: datetime, kinds: Collection[str] = ()) -> Stopped:

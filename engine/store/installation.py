@@ -8,7 +8,7 @@ was put back from a backup, until when mails may have left that it knows nothing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from engine.store.tables import Installation
 from engine.store.upsert import insert_new
 
 _ROW = 1
+_ASSUMED = "pages answer"
 _TABLE: sa.Table = Installation.__table__  # type: ignore[attr-defined]
 _BUMP = sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(data_version=_TABLE.c.data_version + 1)
 
@@ -39,6 +40,7 @@ class Standing:
     adopted: str = ""
     lost_until: datetime | None = None
     unchecked_from: datetime | None = None
+    pages_seen_at: datetime | None = None
 
     @property
     def memory(self) -> Memory:
@@ -63,6 +65,7 @@ def find(session: Session) -> Standing | None:
         adopted=row.adopted,
         lost_until=row.lost_until,
         unchecked_from=row.unchecked_from,
+        pages_seen_at=row.pages_seen_at,
     )
 
 
@@ -105,6 +108,27 @@ def adopt(session: Session, answer: Answer, place: str, lost_until: datetime | N
         session.connection().execute(
             sa.update(_TABLE).where(_TABLE.c.id == _ROW, earlier).values(lost_until=lost_until)
         )
+
+
+def note_pages_seen(session: Session, now: datetime) -> None:
+    """Note that the public pages answered just now."""
+    _change(session, pages_seen_at=now)
+
+
+def assume_pages(session: Session, lapse: timedelta) -> None:
+    """Let this session look ahead: whose pages answered when the daemon last worked, has them at any later time too."""
+    standing = find(session)
+    if standing is None or standing.pages_seen_at is None:
+        return
+    last = standing.last_tick_at
+    session.info[_ASSUMED] = last is None or standing.pages_seen_at >= last - lapse
+
+
+def pages_seen(session: Session, now: datetime | None = None) -> datetime | None:
+    """Return when the public pages last answered; where a look ahead assumes that they do, that is `now`."""
+    if now is not None and session.info.get(_ASSUMED):
+        return now
+    return session.connection().execute(sa.select(_TABLE.c.pages_seen_at).where(_TABLE.c.id == _ROW)).scalar()
 
 
 def note_unchecked(session: Session, since: datetime) -> None:

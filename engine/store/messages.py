@@ -161,6 +161,12 @@ def by_ids(session: Session, ids: Iterable[int]) -> list[MessageRow]:
     return sorted(found, key=lambda row: (row.send_after, row.id))
 
 
+def by_message_id(session: Session, message_id: str) -> MessageRow | None:
+    """Return the message with this public name."""
+    found = find(session, TABLE.c.message_id == message_id, 1)
+    return found[0] if found else None
+
+
 def under_way(session: Session, states: Iterable[State], limit: int | None = None) -> list[MessageRow]:
     """Return the messages in these of the states `claimed`, `sending`, `in_doubt` and `held`."""
     return find(session, sa.and_(UNDER_WAY, TABLE.c.state.in_(list(states))), limit)

@@ -56,7 +56,12 @@ def find(session: Session, who: str) -> list[Person]:
 
 def find_by_number(session: Session, number: int) -> list[Person]:
     """Return the customer of this row."""
-    return _people(session, _CUSTOMER.c.id == number)
+    return by_numbers(session, [number])
+
+
+def by_numbers(session: Session, customers: Collection[int]) -> list[Person]:
+    """Return these customers."""
+    return _people(session, _CUSTOMER.c.id.in_(list(customers)))
 
 
 def at_addresses(session: Session, address_ids: Collection[int]) -> list[Person]:

@@ -19,7 +19,8 @@ class Running:
 
     def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), "run"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(environ))
+        env = {"TREUEPOST_WEB__LISTEN": "127.0.0.1:0"} | dict(environ)  # many at once, each at a door of its own
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
         self.lines: list[dict[str, object]] = []
         self._rope = threading.Timer(LONGEST, self.process.kill)
         self._rope.start()

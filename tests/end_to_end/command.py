@@ -22,6 +22,7 @@ _pause = threading.Event()
 def environment(**more: str) -> dict[str, str]:
     """Return an environment that knows nothing of the machine's own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TREUEPOST_")}
+    kept["TREUEPOST_WEB__LISTEN"] = "127.0.0.1:0"  # many daemons at once, each at a door of its own
     return kept | {"NO_COLOR": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "160"} | more
 
 

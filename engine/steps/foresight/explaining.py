@@ -18,12 +18,13 @@ from engine.domain.scanning import first_chance
 from engine.domain.states import AT_REST
 from engine.domain.words import Basis, DayRange, Decision, Reason, State, Trail
 from engine.errors import NothingFound
+from engine.providers.contract import PAGES_LAPSE
 from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
 from engine.steps.foresight.reaching import permit_anyhow, targets_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
-from engine.store import facts, holds, messages, occasions, people, reports
+from engine.store import facts, holds, installation, messages, occasions, people, reports
 from engine.store.consents import permission_facts
 from engine.store.messages import MessageRow
 from engine.store.people import Person
@@ -85,6 +86,7 @@ def _explain(app: Shop, person: Person, campaign: Campaign, now: datetime) -> Ex
         trail=(),
     )
     with app.database.pretend() as session:
+        installation.assume_pages(session, PAGES_LAPSE)
         planning.plan_campaign(session, app, campaign, now, among=_at_one_address(session, person))
         row = _current(session, app, person, campaign)
         if row is not None:

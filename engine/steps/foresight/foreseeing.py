@@ -15,6 +15,7 @@ from sqlmodel import Session
 from engine.domain.calendar import day_end, day_start, local_day
 from engine.domain.gates import LOOK_AGAIN
 from engine.domain.words import Basis, Decision, Reason, State
+from engine.providers.contract import PAGES_LAPSE
 from engine.steps import confirming, gating, planning
 from engine.steps.dating import place_of
 from engine.steps.gating import Inspected
@@ -64,6 +65,7 @@ def foresee(app: Shop, now: datetime, days: int = 1) -> Forecast:
     end = day_end(local_day(now, zone) + timedelta(days=days - 1), zone)
     forecast = Forecast(now, end)
     with app.database.pretend() as session:
+        installation.assume_pages(session, PAGES_LAPSE)
         newest = reports.newest(session)
         if installation.unchecked_from(session):  # a planner is at work: here everything is looked at in its turn
             installation.note_checked(session)
