@@ -20,13 +20,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from engine.app import App
 from engine.clock import stopwatch, system_clock
-from engine.daemon import desk, reloading, systemd
+from engine.daemon import keeping, reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
 from engine.daemon.pages import Pages
 from engine.daemon.readiness import Readiness
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
-from engine.steps import alarming, auditing, checkpointing, passing, recovering, retaining, sending
+from engine.steps import passing, recovering, sending
 from engine.steps.claiming import EitherOf
 from engine.steps.sending import SendReport
 from engine.store import ownership, workers
@@ -116,17 +116,17 @@ class Daemon:
         """Return what is done, how often (in seconds), and by what."""
         return (
             ("pages", PAGES_SECONDS, self._pages.look),
-            ("pull", PULL_SECONDS, self._pull),
+            ("pull", PULL_SECONDS, self._kept(keeping.pull)),
             ("plan", PLAN_SECONDS, self._plan),
             ("send", SEND_SECONDS, self._send),
             ("reply", REPLY_SECONDS, self._reply),
             ("recover", RECOVER_SECONDS, self._recover),
             ("reload", RELOAD_SECONDS, self._reload_changed),
-            ("checkpoint", CHECKPOINT_SECONDS, self._checkpoint),
-            ("notice", NOTICE_SECONDS, self._notice),
-            ("audit", NOTICE_SECONDS, self._audit),
-            ("consent_checkpoint", ATTEST_SECONDS, self._attest),
-            ("purge", NOTICE_SECONDS, self._purge),
+            ("checkpoint", CHECKPOINT_SECONDS, self._kept(keeping.checkpoint)),
+            ("notice", NOTICE_SECONDS, self._kept(keeping.notice)),
+            ("audit", NOTICE_SECONDS, self._kept(keeping.audit)),
+            ("consent_checkpoint", ATTEST_SECONDS, self._kept(keeping.attest)),
+            ("purge", NOTICE_SECONDS, self._kept(keeping.purge)),
         )
 
     def _finish(self) -> list[str]:
@@ -158,13 +158,6 @@ class Daemon:
                 self._at_work.discard(name)
                 self._rest.notify_all()
 
-    def _pull(self, now: datetime) -> None:
-        for pulled in passing.pull_changed(self.app, now):
-            if pulled.error:
-                log.error("source refused", source=pulled.source, error=pulled.error, hint=pulled.hint)
-            elif pulled.report:
-                log.info("pulled", source=pulled.source, created=pulled.report.created, updated=pulled.report.updated)
-
     def _plan(self, now: datetime) -> None:
         self._readiness.look(self.app, now)
         if self._gate.waits(self.app, now):
@@ -185,8 +178,12 @@ class Daemon:
             self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(self._halt, self._renewed)))
             again = self._renewed.is_set()
 
+    def _kept(self, work: Callable[[App, Gate, datetime], None]) -> Callable[[datetime], object]:
+        """Return a duty that asks for this daemon's shop as it is then."""
+        return lambda now: work(self.app, self._gate, now)
+
     def _reply(self, now: datetime) -> None:
-        desk.reply(self.app, self._gate, now, self._halt)
+        keeping.reply(self.app, self._gate, now, self._halt)
 
     def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):
@@ -205,25 +202,6 @@ class Daemon:
             log.info("recovered", messages=recovered)
         workers.note_seen(self.app.database, ownership.owner_name(), now)
         workers.tidy(self.app.database)
-
-    def _checkpoint(self, _now: datetime) -> None:
-        self.app.database.checkpoint()
-
-    def _attest(self, now: datetime) -> None:
-        if not self._gate.look(self.app, now).waits:
-            checkpointing.checkpoint(self.app, now)
-
-    def _audit(self, now: datetime) -> None:
-        auditing.audit_nightly(self.app, now)
-
-    def _purge(self, now: datetime) -> None:
-        if not self._gate.look(self.app, now).waits:
-            desk.purge(self.app, now)
-            retaining.purge_daily(self.app, now)
-
-    def _notice(self, now: datetime) -> None:
-        for topic in alarming.tell_owner(self.app, now):
-            log.warning("owner told", topic=topic)
 
     def _reload_changed(self, _now: datetime) -> None:
         self._take(self._watch.look(self.app))
