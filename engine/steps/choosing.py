@@ -71,6 +71,7 @@ def unsubscribe(shop: Premises, message_id: str, now: datetime, via: str) -> Cho
             return None
         if not found.message.rehearsal:
             kinds = {found.message.kind} if _only_kind(shop.config, found) else set()
+            _hold(session, found)
             _refuse(session, shop, found, kinds, f"link in {message_id} ({via})", now)
         return _choices(session, shop, found, now)
 
@@ -85,10 +86,9 @@ def choose(
             return None
         if not found.message.rehearsal:
             kinds = {kind for kind in kinds_off if is_advertising(kind)}
+            mailboxes = _hold(session, found)
             if kinds:
                 _refuse(session, shop, found, kinds, f"link in {message_id} (topics)", now)
-            mailboxes = _mailboxes(session, found)
-            addresses.lock(session, mailboxes)
             recipients.pause(session, mailboxes, pause_until)
         return _choices(session, shop, found, now)
 
@@ -97,11 +97,18 @@ def _only_kind(config: Config, found: Recipient) -> bool:
     return config.legal.unsubscribe_scope == "kind" and is_advertising(found.message.kind)
 
 
+def _hold(session: Session, found: Recipient) -> set[int]:
+    """Hold every address a "no" can reach, all at once and before the consent log; return those of these people."""
+    mailboxes = _mailboxes(session, found)
+    like = people.mailboxes_like(session, [found.email]) if found.email else set()
+    addresses.lock(session, like | consents.touching(session, mailboxes))
+    return mailboxes
+
+
 def _refuse(
     session: Session, shop: Premises, found: Recipient, kinds: Collection[str], because: str, now: datetime
 ) -> None:
-    """Take a "no" that does not stand yet, looking while nobody else can say anything at these addresses."""
-    addresses.lock(session, consents.touching(session, _mailboxes(session, found)))
+    """Take a "no" that does not stand yet; the caller holds the addresses, so nobody else says anything meanwhile."""
     said = _said(session, shop, found)
     if kinds:
         fresh = {kind for kind in kinds if not said.refuses(kind)}

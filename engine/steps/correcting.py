@@ -19,7 +19,7 @@ from engine.steps.importing.contract import Asked
 from engine.steps.importing.customers import CustomersImport, incoming
 from engine.steps.shop import Premises
 from engine.steps.subjects import Subject, holds_of, whom
-from engine.store import customers, installation, legal_holds, people, privacy_events
+from engine.store import addresses, customers, installation, legal_holds, people, privacy_events
 from engine.store.customers import Known
 from engine.store.legal_holds import NewHold
 from engine.store.privacy_events import Deed
@@ -92,6 +92,7 @@ def unrestrict(shop: Premises, who: str, operator: str, now: datetime) -> Subjec
 def _mark(shop: Premises, who: str, deed: Deed, since: datetime | None) -> Subject:
     with shop.database.write() as session:
         subject = _customer(session, who)
+        addresses.lock(session, subject.addresses)  # a release that is under way ends first, or sees it
         customers.restrict(session, subject.number or 0, since, deed.at)
         note = Deed(deed.at, deed.operator, deed.action, subject.key(shop.keyring), subject.without_names(deed.detail))
         privacy_events.note(session, note)
@@ -102,6 +103,7 @@ def hold(shop: Premises, who: str, case: str, operator: str, now: datetime) -> S
     """Keep somebody's data for a case: nothing is mailed, erased or purged while it stands (Art. 17(3)(e) GDPR)."""
     with shop.database.write() as session:
         subject = whom(session, who)
+        addresses.lock(session, subject.addresses)
         key = "" if subject.number is not None else subject.key(shop.keyring)
         legal_holds.place(session, NewHold(subject.number, key, case, operator, now))
         privacy_events.note(
