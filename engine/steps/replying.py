@@ -23,7 +23,7 @@ from engine.domain.words import Accepted, Call, Email, InDoubt, NotSent, Reason,
 from engine.errors import StoreBusy, TreuepostError
 from engine.rendering import replies as mails
 from engine.rendering.replies import Asked
-from engine.steps import breaking, suppressing
+from engine.steps import breaking, readying, suppressing
 from engine.steps.barring import barred
 from engine.steps.calling import LINES
 from engine.steps.claiming import Stopping
@@ -93,10 +93,10 @@ def _send_next(app: Shop, clock: Clock, stop: Stopping) -> str:
     now = clock()
     with app.database.read() as session:
         row = replies.first_waiting(session, now)
-        stopped = budgets.find_stop(session, app.provider.name)
+        may_be_called = _may_be_called(session, app, now)
     if row is None:
         return ""
-    if stopped is not None and stopped.until > now:
+    if not may_be_called:
         return NOT_YET
     letter = _written(app, row)
     if isinstance(letter, str):
@@ -187,10 +187,15 @@ def _is_allowed(session: Session, app: Shop, now: datetime) -> bool:
     """Say whether the provider may be called now, and take one mail from the day's budget."""
     if app.provider.rehearsal:
         return True
-    stopped = budgets.find_stop(session, app.provider.name)
-    if (stopped is not None and stopped.until > now) or breaking.allowed(session, app.provider.name, now) == 0:
+    if not _may_be_called(session, app, now) or breaking.allowed(session, app.provider.name, now) == 0:
         return False
     return budgets.take(session, app.provider.name, _today(app, now), 1) == 1
+
+
+def _may_be_called(session: Session, app: Shop, now: datetime) -> bool:
+    """Say whether nothing keeps the shop from sending at all (law P1), and the provider is not stopped."""
+    stopped = budgets.find_stop(session, app.provider.name)
+    return not (stopped is not None and stopped.until > now) and not readying.lacks(session, app, now)
 
 
 def _today(app: Shop, now: datetime) -> tuple[budgets.Allowance, ...]:

@@ -10,11 +10,13 @@ import pytest
 import structlog
 
 from engine.app import App
+from engine.clock import stopped_at
 from engine.daemon.readiness import Readiness
 from engine.domain.words import Reason
 from engine.errors import ConfigError
 from engine.providers.brevo import Brevo
-from engine.steps import passing, readying
+from engine.steps import asking, passing, readying, replying
+from engine.steps.asking import SignUp, Visitor
 from engine.steps.foresight import trying
 from engine.store import imports
 from tests.conftest import CONFIG, MakeApp
@@ -66,6 +68,17 @@ def note_pulled(app: App) -> None:
 
 def _waits(app: App) -> list[tuple[str, Reason | None]]:
     return [(row.state.value, row.reason) for row in rows(app)]
+
+
+def test_p1_a_mail_somebody_asked_for_waits_as_well(make_app: MakeApp, brevo: Served) -> None:
+    app = real_shop(make_app, brevo, without="dpa_signed_at")
+    asking.sign_up(app, SignUp("anna@example.com", "newsletter-2015"), Visitor(), NOW)
+    assert not replying.send_replies(app, stopped_at(NOW))["sent"]
+    assert brevo.double.mails() == []
+    ready = real_shop(make_app, brevo)
+    assert replying.send_replies(ready, stopped_at(NOW + timedelta(hours=1)))["sent"] == 1
+    ready.provider.close()
+    assert [mail["to"] for mail in brevo.double.mails()] == ["anna@example.com"]
 
 
 @pytest.mark.parametrize("key", ["dpa_signed_at", "country"])
