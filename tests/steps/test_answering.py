@@ -60,6 +60,13 @@ def test_c9_a_no_told_of_a_reply_counts_for_its_address(
     assert blocks(app) == [block]
 
 
+@pytest.mark.parametrize("detail", ["550 5.7.26 unauthenticated", "552 5.2.2 mailbox full", "554 5.6.0 content"])
+def test_o1_a_bounce_that_is_not_about_a_dead_mailbox_blocks_nobody(make_app: MakeApp, detail: str) -> None:
+    app = sent(make_app, Accepted("77"))
+    assert tell(app, NewsKind.BOUNCED, detail=detail).noes == 0
+    assert blocks(app) == []
+
+
 def test_c9_a_no_is_found_by_the_providers_own_id(make_app: MakeApp) -> None:
     app = sent(make_app, Accepted("77"))
     assert tell(app, NewsKind.BOUNCED, message_id="", provider_id="77").noes == 1
