@@ -101,6 +101,11 @@ class PocketProvider:
         """Count what was delivered, by message."""
         return Counter(email.message_id for email in self.book)
 
+    def keys_of(self, message_id: str) -> set[str]:
+        """Return the keys of the calls that brought a mail to its recipient."""
+        mine = {call.key for call in self.calls if message_id in {email.message_id for email in call.emails}}
+        return {key for key in mine if any(isinstance(one, Accepted) for one in self._answers.get(key, ()))}
+
 
 def _bytes_of(call: Call) -> str:
     return hashlib.sha256(repr(call.emails).encode()).hexdigest()

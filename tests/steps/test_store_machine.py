@@ -64,6 +64,32 @@ def test_whatever_happens_nobody_is_mailed_twice_or_against_their_will(new_store
     _run(new_store, 400 if LONG else 12, 40 if LONG else 15)
 
 
+def test_where_the_owner_chose_so_a_mail_goes_again_once_its_key_has_died_in_the_night(
+    new_store: Callable[[], Database],
+) -> None:
+    """The window opens after the key's life is over: nothing can tell any more, and `on_doubt` is "resend"."""
+    machine = type("Machine", (StoreMachine,), {"new_store": staticmethod(new_store)})()
+    machine.begin(Setting("key", 1, "resend"))
+    machine.tick(["lose_answer"], None, timedelta(hours=13))
+    machine.send(["refuse", "lose_call"], 11, timedelta(minutes=12))
+    machine.pause("birthday", False)
+    machine.plan(None)
+    machine.send(["lose_call"], 12, timedelta(minutes=1))
+    assert list(machine.provider.delivered().values()) == [1]
+    machine.teardown()
+    assert machine.provider.delivered().most_common(1)[0][1] == 2
+
+
+def test_the_machine_sees_a_mail_that_goes_again_while_its_key_lives(new_store: Callable[[], Database]) -> None:
+    machine = type("Machine", (StoreMachine,), {"new_store": staticmethod(new_store)})()
+    machine.begin(Setting("key", 1, "resend"))
+    machine.provider = Liar("key")
+    with pytest.raises(AssertionError):
+        for _ in range(3):
+            machine.tick(["lose_answer"], None, timedelta(minutes=12))
+    machine.store.close()
+
+
 class Liar(PocketProvider):
     """A provider that says "not sent" when its answer was lost: whoever believes it mails twice."""
 
