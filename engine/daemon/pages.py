@@ -108,7 +108,8 @@ class Pages:
         """Ask ourselves for a page as anybody would, and note that it came; what is not noted grows old by itself."""
         if not self.url:
             return
-        silent = not http.answers(f"{self.url}/health")
+        serving = self._thread is not None and self._thread.is_alive()
+        silent = not (serving and http.answers(f"{self.url}/health"))  # another program at the port is none of ours
         if not silent:
             with self._app().database.write() as session:
                 installation.note_pages_seen(session, now)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Mapping
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 import sqlalchemy as sa
 
+from engine.daemon.pages import Pages
 from engine.store.database import Database
 from engine.store.tables import Installation
 from tests.cli.typed import lay_out, typed
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, MakeApp
 from tests.daemon.running import daemon
+from tests.people import NOW
 
 SEEN = Installation.pages_seen_at
 
@@ -77,6 +81,32 @@ def test_a_door_that_is_taken_ends_it_with_a_sentence(home: Path, environ: Mappi
     assert listen in done.stderr
     assert "[web] listen" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Squatter(BaseHTTPRequestHandler):
+    """Another program at our port, that says it is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status":"ok"}')
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+def test_another_programs_answer_at_the_port_is_not_taken_for_ours(make_app: MakeApp) -> None:
+    app = make_app()
+    pages = Pages(lambda: app)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Squatter) as squatter:
+        thread = threading.Thread(target=squatter.serve_forever, daemon=True)
+        thread.start()
+        pages.url = f"http://127.0.0.1:{squatter.server_address[1]}"  # ours were there, and fell
+        pages.look(NOW)
+        squatter.shutdown()
+        thread.join()
+    with app.database.read() as session:
+        assert session.execute(sa.select(SEEN)).scalar() is None
 
 
 def test_without_a_door_nothing_is_served(home: Path, environ: Mapping[str, str]) -> None:
