@@ -105,7 +105,8 @@ def enter(shop: Premises, ask: SignUp, visitor: Visitor, now: datetime, *, actor
         if why := _refused(session, shop, email, CONFIRMATION, now):  # two who came at once have met at the lock
             return why
         until = requests.good_until(shop.config.privacy.confirm_within, now)
-        reply = _queue(session, shop, _Wanted(email, CONFIRMATION, until, visitor.language, wording, ask.evidence), now)
+        by_hand = ask.evidence if _channel(ask) == BY_HAND else ""  # the mail says where the address came from
+        reply = _queue(session, shop, _Wanted(email, CONFIRMATION, until, visitor.language, wording, by_hand), now)
         record(session, ledger_of(shop), [_requested(ask, visitor, number, wording, reply)], now, actor)
     return QUEUED
 
@@ -144,7 +145,7 @@ def confirm(shop: Premises, token: str, visitor: Visitor, now: datetime) -> Pend
             return shown
         number = addresses.find_or_add(session, [row.email], now)[exact(row.email)]
         addresses.lock(session, consents.touching(session, [number]))
-        if not replies.use(session, row.id, now):
+        if not replies.use(session, row, now):
             return replace(shown, used=True)
         wording = wordings.find(session, row.wording_version)
         event = _confirmed(row, number, wording, visitor, now)
@@ -156,7 +157,7 @@ def open_data(shop: Premises, token: str, visitor: Visitor, now: datetime) -> di
     """Use a link to somebody's data up and return the data; None where the link is not ours, used or expired."""
     with shop.database.write() as session:
         row = _found(session, token, DATA_LINK)
-        if row is None or not row.email or row.expires_at <= now or not replies.use(session, row.id, now):
+        if row is None or row.expires_at <= now or not replies.use(session, row, now):
             return None
     return rights.export_document(shop, row.email, now)
 
@@ -171,11 +172,13 @@ def purge(shop: Premises, now: datetime) -> int:
         if not replies.stale(session, before):
             return 0
     with shop.database.write() as session:
+        asked = {exact(row.email) for row in replies.stale(session, before)}
+        addresses.lock(session, addresses.find(session, sorted(asked)).values())  # who confirms just now is first
         rows = replies.stale(session, before)
         count = replies.forget(session, rows)
         gone = {row.address_key: row.email for row in rows if row.kind == CONFIRMATION}
         still = replies.still_open(session, gone)
-        emails = sorted({exact(email) for key, email in gone.items() if key not in still})
+        emails = sorted(asked & {exact(email) for key, email in gone.items() if key not in still})
         known = addresses.find(session, emails).values()
         consent_log.forget(session, addresses.only_requested(session, known))
         addresses.erase_unused(session, known)
@@ -227,8 +230,12 @@ def _refused(session: Session, shop: Premises, email: str, kind: str, now: datet
     return "" if requests.may_ask(asked, now) else TOO_MANY
 
 
+def _channel(ask: SignUp) -> str:
+    return WEB if ask.form_url or ask.form_hash or not ask.evidence else BY_HAND
+
+
 def _requested(ask: SignUp, visitor: Visitor, number: int, wording: KeptWording, reply: NewReply) -> NewConsent:
-    channel = WEB if ask.form_url or ask.form_hash or not ask.evidence else BY_HAND
+    channel = _channel(ask)
     details = {
         **_details(reply, visitor),
         "channel": channel,
@@ -288,7 +295,8 @@ def _personal(visitor: Visitor, email: str) -> dict[str, str]:
 
 def _found(session: Session, token: str, kind: str) -> ReplyRow | None:
     hashed = token_hash(token)
-    return replies.find(session, hashed, kind) if hashed else None
+    row = replies.find(session, hashed, kind) if hashed else None
+    return row if row and row.email else None  # whoever was erased has no link any more
 
 
 def _pending(session: Session, row: ReplyRow | None, now: datetime) -> Pending | None:

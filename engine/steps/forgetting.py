@@ -16,6 +16,7 @@ from threading import Event
 from sqlmodel import Session
 
 from engine.clock import stopwatch
+from engine.domain.addresses import canonical, exact
 from engine.domain.calendar import local_day
 from engine.domain.permission import ADVERTISING, Block
 from engine.domain.retention import kept_until
@@ -194,8 +195,7 @@ def _take_out(
 
 
 def _address_marks(shop: Premises, email: str) -> tuple[str, ...]:
-    hashes = suppressions.address_hashes(shop.keyring, email)
-    return hashes.exact, hashes.canonical
+    return suppressions.address_marks(shop.keyring, exact(email), canonical(email))
 
 
 def _note(session: Session, shop: Premises, stone: Tombstone, subject: Subject) -> None:

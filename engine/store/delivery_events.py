@@ -54,7 +54,8 @@ def keep(
 ) -> list[DeliveryNews]:
     """Append the events that are not kept yet and return them; `about`: the message of each id of ours.
 
-    Nothing happens later than it is told: a time to come is written as `now`.
+    Nothing happens later than it is told: a time to come is written as `now`. What is told in words is kept only with a
+    message: beside an event that belongs to nobody's mail, no erasure would ever find a name in it.
     """
     rows = {
         one.event_id: {
@@ -65,7 +66,7 @@ def keep(
             "at": min(one.at or now, now),
             "received_at": now,
             "provider_id": one.provider_id,
-            "detail": one.detail,
+            "detail": one.detail if one.message_id in about else "",
         }
         for one in reversed(news)
     }

@@ -101,9 +101,9 @@ def find(session: Session, token_sha256: str, kind: str) -> ReplyRow | None:
     return _one(session, sa.select(*_COLUMNS).where(_TABLE.c.token_sha256 == token_sha256, _TABLE.c.kind == kind))
 
 
-def use(session: Session, reply_id: int, now: datetime) -> bool:
-    """Use a link up; False where somebody else was first."""
-    unused = (_TABLE.c.id == reply_id, _TABLE.c.used_at.is_(None))
+def use(session: Session, row: ReplyRow, now: datetime) -> bool:
+    """Use a link up; False where somebody else was first, or an erasure was."""
+    unused = (_TABLE.c.id == row.id, _TABLE.c.used_at.is_(None), _TABLE.c.email == row.email)
     return session.connection().execute(sa.update(_TABLE).where(*unused).values(used_at=now)).rowcount == 1
 
 

@@ -48,6 +48,8 @@ _NO_BODY = dict.fromkeys(
     ("sender", "sender_name", "reply_to", "recipient", "recipient_name", "subject", "html", "text"), ""
 ) | {"headers": "{}"}
 
+_NO_REPLY = dict.fromkeys(("email", "token_sha256", "evidence", "detail"), "")
+
 _NOBODY: dict[str, Any] = {
     **dict.fromkeys(("first_name", "last_name", "salutation", "company", "language", "address_form", "tags"), ""),
     **dict.fromkeys(("timezone", "country"), ""),
@@ -155,4 +157,4 @@ def replies(session: Session, emails: Collection[str], keys: Collection[str], no
     waiting = sa.and_(theirs, _REPLY.c.state == "waiting")
     connection.execute(sa.update(_REPLY).where(waiting).values(state="expired", ended_at=now))
     done = sa.and_(theirs, _REPLY.c.state != "sending", _REPLY.c.email != "")
-    return int(connection.execute(sa.update(_REPLY).where(done).values(email="", evidence="", detail="")).rowcount)
+    return int(connection.execute(sa.update(_REPLY).where(done).values(**_NO_REPLY)).rowcount)

@@ -76,7 +76,7 @@ class SigningUp:
         if wait:
             return self._rooms.showing.refuse(request, 429, int(wait) + 1)
         shown = sha256(self._form(request, wording, known).encode()).hexdigest()
-        ask = SignUp(email, wording, str(request.url.replace(query="")), shown, "page")
+        ask = SignUp(email, wording, str(request.url.replace(query="")), shown)
         if not self._sign_up(request, ask, known[0].language):
             return HTMLResponse(self._form(request, wording, known, fault="email"), 400)
         return self._rooms.showing.page(request, "asked", language=known[0].language, about="sign-up")

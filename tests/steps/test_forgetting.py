@@ -18,22 +18,40 @@ from sqlmodel import SQLModel
 from engine.app import App, assemble
 from engine.clock import stopped_at
 from engine.config.loading import load_config
+from engine.domain.news import DeliveryNews, NewsKind
 from engine.domain.words import Reason, State
 from engine.errors import NothingFound, UsageError
+from engine.providers import incoming
 from engine.sources.options import ReadOptions
-from engine.steps import forgetting, planning, retaining, sending, subjects
+from engine.steps import (
+    asking,
+    checkpointing,
+    choosing,
+    correcting,
+    forgetting,
+    planning,
+    receiving,
+    replying,
+    retaining,
+    sending,
+    subjects,
+    subscribing,
+)
+from engine.steps.asking import SignUp, Visitor
 from engine.steps.forgetting import Order
 from engine.steps.importing.files import import_file
 from engine.store import backups, legal_holds, people, purchases, scrubbing, suppressions
 from engine.store.database import Database
-from engine.store.lawful_tables import PrivacyEvent
+from engine.store.lawful_tables import PrivacyEvent, Reply
 from engine.store.legal_holds import NewHold
 from engine.store.message_tables import MessageBody, MessageEvent
 from engine.store.tables import Address, Customer, Purchase, ServiceItem
+from engine.tokens import link_token
 from tests.conftest import MakeApp
 from tests.people import NOW, add_address, add_consent, add_customer, add_purchase, add_service_item
+from tests.providers.conftest import Served
 from tests.steps.mortal import Died, Mortal
-from tests.steps.sending_shop import BIRTHDAY, put_state, rows, tick
+from tests.steps.sending_shop import BIRTHDAY, put_state, real_config, rows, tick
 from tests.steps.soundness import assert_sound
 
 ANNA = "Anna.Roeschen@Vergissmeinnicht.example.com"
@@ -121,6 +139,58 @@ def test_nothing_in_the_store_and_in_its_files_names_an_erased_person(app: App) 
     if app.database.path:
         copy = backups.back_up(app.database, NOW)
         assert b"roeschen" not in copy.path.read_bytes().lower()
+
+
+def test_g4_whoever_has_used_every_page_is_named_nowhere_after_it(make_app: MakeApp, brevo: Served) -> None:
+    """Signed up, confirmed, mailed, left by the page, bounced, complained of; then erased."""
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    reply = _signed_up(app)
+    tick(app, NOW + timedelta(minutes=10))
+    (mail,) = rows(app)
+    assert mail.state is State.SENT
+    told = f"<{ANNA}>: mailbox of Röschen unknown"
+    news = [
+        DeliveryNews(kind, f"{kind}{number}", message_id=name, at=NOW, detail=f"550 5.1.1 {told}")
+        for number, name in enumerate((mail.message_id, reply.message_id, "0f8a7c1e-9a55-5d7b-8a44-5a1b1c2d3e4f"))
+        for kind in (NewsKind.BOUNCED, NewsKind.COMPLAINED)
+    ]
+    receiving.take(app, "brevo", [_as_read(one) for one in news], NOW + timedelta(hours=1))
+    asking.ask_for_data(app, ANNA, AGENT, NOW + timedelta(hours=1))
+    choosing.choose(app, mail.message_id, ["birthday"], NOW + timedelta(days=30), NOW + timedelta(hours=2))
+    choosing.unsubscribe(app, mail.message_id, NOW + timedelta(hours=2), "page")
+    subscribing.object_from_any_channel(app, "1", f"call of {ANNA}", NOW + timedelta(hours=3))
+    correcting.restrict(app, "1", "letter of Röschen", "petra", NOW + timedelta(hours=3))
+    checkpointing.checkpoint(app, NOW + timedelta(hours=3))
+    assert naming(app, "roeschen", "203.0.113.77")
+    app.provider.close()
+    done = erase(app, now=NOW + timedelta(hours=4))
+    assert (done.traces, done.in_doubt) == ((), 0)
+    assert naming(app, "roeschen", "röschen", "203.0.113.77") == []
+    found = {name for word in ("roeschen", "203.0.113.77") for name in files_naming(app, word)}
+    assert found - {brevo.double.book.name} == set()
+    assert_sound(app)
+
+
+AGENT = Visitor("203.0.113.77", "Roeschen-Browser/7", "de")
+
+
+def _signed_up(app: App) -> Any:
+    """Let Anna ask, confirm, and become a customer; return her request."""
+    ask = SignUp(ANNA, "newsletter-2015", "https://radhaus.example.com/anmelden", "f0" * 32)
+    asking.sign_up(app, ask, AGENT, NOW)
+    replying.send_replies(app, stopped_at(NOW))
+    (reply,) = rows(app, Reply.__table__)  # type: ignore[attr-defined]
+    shown = asking.confirm(app, link_token(app.keyring, reply.message_id), AGENT, NOW + timedelta(minutes=5))
+    assert shown is not None
+    file = app.home / "in.csv"
+    file.write_text(f"customer_id,email,first_name,birthday\n1,{ANNA},Röschen,1980-11-23\n", encoding="utf-8")
+    import_file(app, "customers", file, ReadOptions(), NOW + timedelta(minutes=6))
+    file.unlink()
+    return reply
+
+
+def _as_read(one: DeliveryNews) -> DeliveryNews:
+    return replace(one, detail=incoming.detail(one.detail))
 
 
 def test_of_a_thousand_events_one_persons_go_and_the_others_stay(app: App) -> None:

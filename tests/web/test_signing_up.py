@@ -44,6 +44,7 @@ def test_a_ticked_form_asks_with_its_evidence(app: App, path: str) -> None:
     ((ask, who),) = asked.sign_ups
     assert (ask.email, ask.wording, len(ask.form_hash)) == ("neu@example.org", WORDING, 64)
     assert ask.form_url.endswith(f"{path}/{WORDING}")
+    assert (ask.evidence, ask.action, ask.checked_by_default) == ("", "click", False)
     assert (who.language, who.user_agent) == ("de", "Moz illa")
 
 
