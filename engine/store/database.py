@@ -40,6 +40,7 @@ class Database:
             pool_size=connections,
             max_overflow=4,
             pool_pre_ping=not self.sqlite,
+            hide_parameters=True,  # a fault's text goes to the log, where nobody is named
             connect_args={"timeout": wait, "check_same_thread": False} if self.sqlite else _kept_alive(self.url),
         )
         if self.sqlite:

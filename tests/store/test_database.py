@@ -29,6 +29,13 @@ def test_the_migrations_build_exactly_the_tables_the_code_knows(database: Databa
         assert compare_metadata(context, SQLModel.metadata) == []
 
 
+def test_a_fault_of_the_store_names_nobody(database: Database) -> None:
+    """Its text goes to the daemon's log."""
+    with pytest.raises(sa.exc.DBAPIError) as caught, database.write() as session:
+        session.connection().execute(sa.text("SELECT :who FROM nowhere"), {"who": "Anna Röschen"})
+    assert "Röschen" not in str(caught.value)
+
+
 def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     assert schema.upgrade(database) == (schema.known(), schema.known())
 
