@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.states import FINAL
+from engine.store import consent_log
 from engine.store.lawful_tables import Reply
 from engine.store.message_tables import Attempt, DeliveryEvent, Message, MessageBody, MessageEvent
 from engine.store.permits import shortening
@@ -37,7 +38,7 @@ _REPLY: sa.Table = Reply.__table__  # type: ignore[attr-defined]
 
 TOUCHED = (
     *(_CUSTOMER, _ADDRESS, _KNOWN, _PURCHASE, _ITEM, _VISIT, _MESSAGE, _BODY, _EVENT, _ATTEMPT, _NEWS),
-    *(_SUPPRESSION, _REPLY),
+    *(_SUPPRESSION, _REPLY, consent_log.PII),
 )
 """The tables an erasure overwrites rows of."""
 

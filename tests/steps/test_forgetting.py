@@ -193,6 +193,21 @@ def _as_read(one: DeliveryNews) -> DeliveryNews:
     return replace(one, detail=incoming.detail(one.detail))
 
 
+def test_every_table_an_erasure_writes_to_is_overwritten_in_the_files(app: App) -> None:
+    tick(app)
+    written: set[str] = set()
+
+    @sa.event.listens_for(app.database._engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        words = statement.replace('"', "").split()
+        written.update(words[1:2] if words[0] == "UPDATE" else words[2:3] if words[0] == "DELETE" else ())
+
+    erase(app)
+    counted = {"message_event", "budget", "installation", "erasure", "purge_permit", "enrolment"}
+    assert written - counted <= {table.name for table in scrubbing.TOUCHED}
+    assert "consent_pii" in written
+
+
 def test_of_a_thousand_events_one_persons_go_and_the_others_stay(app: App) -> None:
     with app.database.write() as session:
         for number in range(100, 1100):
