@@ -206,9 +206,9 @@ def _web(config: Config, now: datetime, say: Say) -> Iterator[Line]:
     yield Line(OK, "web", config.web.public_url)
     seen = _pages_seen(config)
     if fault := page_fault(config, seen, now):
-        yield Line(FAIL, "pages", say("Advertising waits, because nobody could unsubscribe."), fault)
+        yield Line(FAIL, "served", say("Advertising waits, because nobody could unsubscribe."), fault)
     elif seen:
-        yield Line(OK, "pages", say("answered at %(at)s", at=f"{seen:%Y-%m-%d %H:%M} UTC"))
+        yield Line(OK, "served", say("answered at %(at)s", at=f"{seen:%Y-%m-%d %H:%M} UTC"))
 
 
 def _pages_seen(config: Config) -> datetime | None:
