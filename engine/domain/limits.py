@@ -34,11 +34,6 @@ def take(bucket: Bucket | None, rate: Rate, now: datetime) -> tuple[Bucket, floa
     return Bucket(left, now), (1 - left) * rate.per.total_seconds() / rate.burst
 
 
-def is_full(bucket: Bucket, rate: Rate, now: datetime) -> bool:
-    """Say whether a bucket is as good as one nobody has taken from: it can be forgotten."""
-    return _filled(bucket, rate, now) >= rate.burst
-
-
 def _filled(bucket: Bucket | None, rate: Rate, now: datetime) -> float:
     if bucket is None:
         return float(rate.burst)

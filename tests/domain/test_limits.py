@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.limits import Bucket, Rate, is_full, take
+from engine.domain.limits import Bucket, Rate, take
 from tests.people import NOW
 
 SECOND = timedelta(seconds=1)
@@ -44,5 +44,5 @@ def test_whoever_waits_as_long_as_told_is_let_in(rate: Rate, steps: list[int]) -
 def test_a_bucket_fills_again() -> None:
     rate = Rate(2, timedelta(minutes=1))
     bucket, _ = take(None, rate, NOW)
-    assert not is_full(bucket, rate, NOW)
-    assert is_full(bucket, rate, NOW + timedelta(seconds=31))
+    assert take(bucket, rate, NOW)[0].left == 0
+    assert take(bucket, rate, NOW + timedelta(seconds=31))[0].left == 1
