@@ -107,7 +107,9 @@ def _written(file: CampaignFile, config: Config) -> Iterator[tuple[Loc, str, str
 def _in_templates(template: str | None, config: Config) -> Iterator[tuple[str, str]]:
     """Yield what a reader sees of the templates: the layout or the mail's own, with all that they take in."""
     folder = Folder(config.home / "templates")
-    endings = [f"{language}{kind}" for language in ("", *(f".{one}" for one in LANGUAGES)) for kind in (".html", ".txt")]
+    endings = [
+        f"{language}{kind}" for language in ("", *(f".{one}" for one in LANGUAGES)) for kind in (".html", ".txt")
+    ]
     wanted = [f"{template}{ending}" for ending in endings] if template else ["layout.html", "layout.txt"]
     seen: set[str] = set()
     while wanted:
