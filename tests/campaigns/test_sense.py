@@ -135,6 +135,50 @@ def test_a4_a_mail_that_is_owed_must_not_advertise(folder: Path, words: str, cod
     assert _found(folder, text.replace("contract_appointment", "service_reminder")) == []
 
 
+OWED = PURCHASE.replace("thank_you", "contract_appointment").replace('on = "purchase"', 'on = "service_due"')
+
+
+def test_a4_a_campaign_that_is_owed_and_advertises_cannot_be_used(folder: Path) -> None:
+    assert [campaign.kind for campaign in examine(folder, OWED)[0]] == ["contract_appointment"]
+    assert examine(folder, OWED.replace("Guten Tag", "Guten Tag, 15 % auf alles"))[0] == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [
+        ("<p>Jetzt mit <b>Gutschein</b></p>", [("L301", "error")]),
+        ('<p>Ihr Termin.</p><a href="https://social.example.net/us">Wir</a>', [("L301", "warning")]),
+        ('{% include "strip.html" %}', [("L301", "error")]),
+        ('<style>p { width: 50%; }</style><p style="margin: 5%">Ihr Termin.</p>', []),
+    ],
+)
+def test_a4_a5_the_templates_of_a_mail_that_is_owed_are_read_as_well(
+    folder: Path, words: str, codes: list[tuple[str, str]]
+) -> None:
+    templates = folder.parent / "templates"
+    templates.mkdir()
+    (templates / "strip.html").write_text("<p>Nur heute: 20 % Rabatt</p>", encoding="utf-8")
+    (templates / "termin.de.html").write_text(words, encoding="utf-8")
+    text = OWED.replace('body = "Guten Tag"', 'template = "termin"')
+    found = _found(folder, text)
+    assert [(finding.code, finding.level) for finding in found] == codes
+    assert all(finding.help.startswith("templates/") for finding in found)
+    assert _found(folder, text.replace("contract_appointment", "service_reminder")) == []
+    (templates / "layout.html").write_text(words, encoding="utf-8")
+    assert [finding.code for finding in _found(folder, OWED)] == [code for code, _ in codes]
+
+
+@pytest.mark.parametrize(
+    ("subject", "codes"),
+    [("Re: Ihr Termin", ["L302"]), ("AW: Angebot", ["L302"]), (" fwd : Neues", ["L302"]), ("Reisen: nur heute", [])],
+)
+def test_i2_a_subject_must_not_pretend_to_be_an_answer(folder: Path, subject: str, codes: list[str]) -> None:
+    for text in (PURCHASE, OWED):
+        found = _found(folder, text.replace('subject = "Hallo"', f'subject = "{subject}"'))
+        assert [finding.code for finding in found] == codes
+        assert all(finding.level == "error" for finding in found)
+
+
 def test_d3_a_category_outside_every_group_is_warned_about(folder: Path) -> None:
     legal = Legal(similarity={"heizung": ("heizung.wartung", "a")})
     assert examine(folder, PURCHASE.replace('["a"]', '["a.b", "heizung.wartung"]'), legal=legal)[1] == []

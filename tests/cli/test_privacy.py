@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from engine.cli import build
+from engine.clock import system_clock
 from tests.cli.typed import document, lay_out, opened, typed
 from tests.people import add_customer
 
@@ -124,3 +126,15 @@ def test_every_deed_is_noted_with_who_did_it(home: Path) -> None:
     assert [deed["operator"] for deed in told["deeds"]][:3] == ["Petra"] * 3
     assert told["deeds"][3]["operator"]
     assert "anna" not in json.dumps(told).lower()
+
+
+def test_p4_what_happened_since_a_breach_is_listed_with_the_72_hours(home: Path) -> None:
+    typed(home, "privacy", "export", "1", "--json", "--operator", "Petra")
+    told = document(home, "privacy", "breach", "--since", "2026-01-01")
+    assert isinstance(told, dict)
+    assert [(deed["action"], deed["operator"]) for deed in told["deeds"]] == [("export", "Petra")]
+    left = datetime.fromisoformat(told["report_until"]) - system_clock()
+    assert timedelta(hours=71, minutes=50) < left <= timedelta(hours=72)
+    later = document(home, "privacy", "breach", "--since", (system_clock() + timedelta(minutes=5)).isoformat())
+    assert isinstance(later, dict)
+    assert later["deeds"] == []

@@ -267,6 +267,12 @@ def test_d3_only_a_mail_about_its_own_purchase_may_leave_open_what_it_advertises
         assert refused(kind, E, about) is Reason.ADVERTISES_MISSING
 
 
+@pytest.mark.parametrize("kind", ["third_party_offer", "partner_offer", "NEWSLETTER", "newsletter ", ""])
+def test_d4_there_is_no_kind_for_what_others_sell(kind: str) -> None:
+    assert refused(kind, BOTH) is Reason.UNKNOWN_KIND
+    assert not any("partner" in known or "third" in known for known in KINDS)
+
+
 def test_d5_and_c6_an_objection_is_fatal_even_where_a_consent_has_lifted_it() -> None:
     lifted = replace(BOTH, events=(replace(NO, at=NOW - 800 * DAY), replace(YES, at=NOW - 790 * DAY)))
     assert refused("winback", lifted) is Reason.STALE_CONSENT

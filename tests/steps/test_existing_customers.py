@@ -137,6 +137,45 @@ def test_an_objection_stops_it_at_once(make_app: MakeApp) -> None:
     assert decided(app) == ("skip", Reason.OBJECTION, None)
 
 
+def test_c5_no_figure_of_purchases_finds_somebody_who_objected(make_app: MakeApp) -> None:
+    lapsed = WINBACK.replace('"purchase"\nwhen = "2 days after"', '"lapsed"\nafter = "2 days"')
+    app = build(
+        make_app, campaigns={"winback": lapsed.replace("[trigger]", "[audience]\nmin_purchases = 1\n[trigger]", 1)}
+    )
+
+    def reached() -> tuple[dict[str, int], dict[str, int]]:
+        targets = reaching.targets_of(app.campaigns, subscribing.policy_of(app.config))
+        (found,) = reaching.reach(app, targets, NOW)
+        return dict(found.permitted), dict(found.refused)
+
+    assert decided(app) == ("send", None, Basis.EXISTING_CUSTOMER)
+    assert reached() == ({"existing_customer": 1}, {})
+    subscribing.object_from_any_channel(app, "1", "called", NOW)
+    assert decided(app) == ("skip", Reason.OBJECTION, None)
+    assert reached() == ({}, {"objection": 1})
+
+
+@pytest.mark.parametrize("jurisdiction", ["DE", "AT"])
+@pytest.mark.parametrize("country", ["", "DE", "AT", "US"])
+def test_a8_wherever_somebody_lives_the_strict_conditions_hold(
+    make_app: MakeApp, country: str, jurisdiction: str
+) -> None:
+    app = build(make_app, CONFIG + f'\n[legal]\njurisdiction = "{jurisdiction}"\n')
+    bought, customer = Purchase.__table__, Customer.__table__  # type: ignore[attr-defined]
+    with app.database.write() as session:
+        session.connection().execute(sa.update(customer).values(country=country))
+    assert decided(app) == ("send", None, Basis.EXISTING_CUSTOMER)
+    for change, reason in (
+        ({"notice_version": ""}, Reason.NOTICE_MISSING),
+        ({"email_from_sale": False}, Reason.ADDRESS_NOT_FROM_SALE),
+    ):
+        with app.database.write() as session:
+            session.connection().execute(sa.update(bought).values(**change))
+        assert decided(app)[:2] == ("skip", reason)
+    subscribing.object_from_any_channel(app, "1", "called", NOW)
+    assert decided(app)[:2] == ("skip", Reason.OBJECTION)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -10,8 +10,9 @@ import pytest
 
 from engine.domain.words import Reason
 from engine.providers.brevo import Brevo
+from engine.steps import readying
 from engine.steps.foresight.foreseeing import foresee
-from engine.store import installation
+from engine.store import imports, installation
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer
 from tests.providers.conftest import Served
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 
 def _really_sending(make_app: MakeApp, brevo: Served) -> App:
     """Return a shop with a real provider: its calls end at the double, and nothing else about it is a test's."""
-    elsewhere = real_config(brevo, base_url="https://api.brevo.example/v3", dpa_signed_at="2026-01-01")
+    elsewhere = real_config(brevo, base_url="https://api.brevo.example/v3", dpa_signed_at="2026-01-01", country="DE")
     config = elsewhere.replace('"2026-01-01"', "2026-01-01").replace(".example.com", "-testladen.de")
     app = make_app(config=config, campaigns={"birthday": BIRTHDAY})
+    with app.database.write() as session:  # whom Brevo blocks has been read
+        run = imports.begin(session, "suppressions", readying.source_name("brevo"), "", NOW)
+        imports.end(session, run, imports.Counts())
     return replace(app, provider=Brevo(base_url=brevo.url, api_key="x", senders=1))
 
 

@@ -26,6 +26,7 @@ from engine.store import budgets, replies
 from engine.store.budgets import Stop
 from engine.store.lawful_tables import Reply
 from engine.store.replies import Called
+from engine.store.tables import ConsentEvent, ConsentPii
 from tests.conftest import CONFIG, MakeApp
 from tests.people import NOW, add_customer
 from tests.providers.conftest import Served
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from engine.app import App
 
 REPLIES: sa.Table = Reply.__table__  # type: ignore[attr-defined]
+CONSENTS: sa.Table = ConsentEvent.__table__  # type: ignore[attr-defined]
+PII: sa.Table = ConsentPii.__table__  # type: ignore[attr-defined]
 VISITOR = Visitor("203.0.113.7", "Mozilla/5.0", "de")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -108,6 +111,26 @@ def test_the_link_in_the_mail_confirms(make_app: MakeApp) -> None:
     shown = asking.confirm(app, link.rpartition("/c/")[2], VISITOR, NOW + HOUR)
     assert shown is not None
     assert not shown.used
+
+
+def test_b11_the_click_is_recorded_with_the_mail_it_answers(make_app: MakeApp) -> None:
+    app, provider = scripted(make_app, Accepted("1"))
+    send(app)
+    (mail,) = provider.given
+    link = next(line for line in mail.text.splitlines() if "://" in line)
+    asking.confirm(app, link.rpartition("/c/")[2], replace(VISITOR, user_agent="Phone"), NOW + HOUR)
+    (row,) = rows(app)
+    with app.database.read() as session:
+        events = session.connection().execute(sa.select(CONSENTS).order_by(CONSENTS.c.seq)).all()
+        said = session.connection().execute(sa.select(PII.c.content).order_by(PII.c.event_id)).scalars().all()
+    assert [(event.state, event.at) for event in events] == [("requested", NOW), ("confirmed", NOW + HOUR)]
+    details = json.loads(events[1].details)
+    assert (details["message_id"], details["body_sha256"]) == (row.message_id, row.body_sha256)
+    assert details["message_id"] == mail.message_id
+    assert (details["wording_version"], details["evidence_grade"]) == (row.wording_version, "doi")
+    assert row.called_at == row.ended_at == NOW  # when the mail left stands beside the log, under the same id
+    known = json.loads(said[1])
+    assert (known["email"], known["ip"], known["user_agent"]) == ("anna@example.com", "203.0.113.7", "Phone")
 
 
 def test_a_rehearsal_lays_the_mail_into_the_outbox(make_app: MakeApp) -> None:

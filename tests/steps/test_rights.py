@@ -14,6 +14,7 @@ from engine.rendering.dossier import Page
 from engine.rendering.labels import LABELS
 from engine.steps import correcting, processing, rights, subjects, subscribing
 from engine.store.lawful_tables import PrivacyEvent
+from engine.store.tables import Customer
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer, add_purchase, add_service_item
 from tests.steps.sending_shop import BIRTHDAY, rows, tick
@@ -71,6 +72,24 @@ def test_everything_about_the_person_is_told(app: App) -> None:
 )
 def test_what_the_law_asks_for_besides_is_there(app: App, part: str) -> None:
     assert part in rights.access(app, subjects.find(app, "1"), NOW)
+
+
+GIVEN_OR_KEPT = {
+    *("id", "uid", "customer_id", "address_id", "first_name", "last_name", "salutation", "company", "birth_md"),
+    *("birth_year", "language", "address_form", "timezone", "country", "customer_since", "tags", "last_purchase_id"),
+    *("not_in_source", "restricted_at", "parents_agreed_at", "erased_at", "updated_at"),
+}
+"""What of a customer's row was given, or says where it comes from: nothing of it is worked out about the person."""
+
+
+def test_g7_every_figure_that_is_worked_out_is_explained_and_none_is_a_score(app: App) -> None:
+    figures = {column.name for column in Customer.__table__.columns} - GIVEN_OR_KEPT  # type: ignore[attr-defined]
+    document = rights.access(app, subjects.find(app, "1"), NOW)
+    assert set(document["logic"]) == set(document["persons"][0]["figures"]) == figures
+    assert figures == {"last_purchase_on", "purchase_count", "usual_days"}
+    assert all(document["logic"].values())
+    assert any("Art. 22" in said for said in document["rights"])
+    assert any("übliche" in kind for kind in processing.record(app.config)["data_kinds"])
 
 
 def test_nothing_of_who_shares_the_address_is_told(app: App) -> None:

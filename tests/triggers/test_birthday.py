@@ -86,6 +86,13 @@ def test_the_day_of_birth_is_no_birthday(sqlite_database: Database) -> None:
     assert occasions(sqlite_database, birthday(), TODAY) == [("2026", TODAY)]
 
 
+def test_m2_day_and_month_are_enough_for_a_birthday(database: Database) -> None:
+    with database.write() as session:
+        add_customer(session, birth_md=1123)
+        assert add_customer(session, "2", "b@example.com", birth_md=1124).birth_year is None
+    assert occasions(database, birthday(), TODAY) == [("2026", TODAY)]
+
+
 def test_each_zone_is_asked_for_by_itself(database: Database) -> None:
     with database.write() as session:
         add_customer(session, "1", "a@example.com", birthday=date(1980, 11, 23), timezone="Pacific/Auckland")

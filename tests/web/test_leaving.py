@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.clock import stopped_at
 from engine.domain.permission import Refused, permit
 from engine.domain.words import Reason
-from engine.steps import choosing, planning
+from engine.steps import choosing, planning, replying
 from engine.steps.subscribing import policy_of
 from engine.store.consents import permission_facts
+from engine.store.lawful_tables import Reply
 from engine.store.message_tables import MessageBody
 from engine.store.suppression_log import SuppressionLog
 from engine.store.tables import Address, ConsentEvent, Customer, CustomerAddress
@@ -139,6 +141,24 @@ def test_open_mail_is_stopped_before_the_answer(make_app: MakeApp, brevo: Served
     visitor(pages_of(app)).post(f"/u/{token_of(app)}", data=ONE_CLICK)
     (row,) = rows(app)
     assert (row.state.value, row.reason) == ("skipped", Reason.OBJECTION)
+
+
+def test_c8_nobody_gets_a_mail_because_they_unsubscribed(app: App, brevo: Served) -> None:
+    calls = len(brevo.double.requests)
+    page = visitor(pages_of(app)).post(f"/u/{token_of(app)}", data=ONE_CLICK)
+    assert "Erledigt" in page.text
+    tick(app, SOON)
+    replying.send_replies(app, stopped_at(SOON))
+    assert len(brevo.double.requests) == calls
+    assert rows(app, Reply.__table__) == []  # type: ignore[attr-defined]
+
+
+def test_c1_one_link_and_one_button_without_login_address_or_reason(app: App) -> None:
+    page = visitor(pages_of(app)).get(f"/u/{token_of(app)}").text
+    (form,) = [one for one in re.findall(r"<form.*?</form>", page, re.DOTALL) if 'value="One-Click"' in one]
+    inputs = re.findall(r"<(?:input|select|textarea)[^>]*>", form)
+    assert all('type="hidden"' in one for one in inputs)
+    assert form.count("<button") == 1
 
 
 # -- C4, G4: whatever became of the person ---------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.steps.asking import Pending
 from engine.web.limiting import Limits
-from tests.web.visiting import Asked, dump, pages_of, visitor
+from tests.web.visiting import Asked, dump, pages_of, served, visitor
 
 if TYPE_CHECKING:
     from engine.app import App
@@ -110,6 +111,35 @@ def test_what_is_no_request_is_refused_without_a_fault(app: App, raw: bytes) -> 
     for kind in ("application/json", "application/json; charset=utf-16", "text/plain", ""):
         answer = client.post("/api/sign-up", content=raw, headers={"content-type": kind} if kind else {})
         assert answer.status_code in {400, 422}, (raw[:20], kind)
+
+
+@pytest.mark.parametrize(
+    "tied",
+    [{"purchase": "A-17"}, {"terms_accepted": True}, {"coupon": "WILLKOMMEN"}, {"loyalty_program": True}, {"price": 1}],
+)
+def test_b13_no_purchase_terms_or_reward_can_be_tied_to_a_consent(app: App, tied: dict[str, Any]) -> None:
+    asked = Asked()
+    client = visitor(pages_of(app, asked))
+    assert client.post("/api/sign-up", json=JSON | tied).status_code == 422
+    assert asked.sign_ups == []
+    assert client.post("/api/sign-up", json=JSON).json() == {"status": "asked"}
+    form = client.get(f"/sign-up/{WORDING}").text
+    assert set(re.findall(r'<(?:input|select|textarea|button)[^>]* name="(\w+)"', form)) == {
+        "version",
+        "agree",
+        "email",
+    }
+
+
+@pytest.mark.parametrize(("kept", "network"), [("full", "198.51.100.77"), ("truncated", "198.51.100.0"), ("none", "")])
+def test_b12_of_a_network_address_only_what_the_shop_wants_is_kept(app: App, kept: str, network: str) -> None:
+    privacy = app.config.privacy.model_copy(update={"network": kept})
+    web = app.config.web.model_copy(update={"trusted_proxies": ("127.0.0.1",)})
+    shop = replace(app, config=app.config.model_copy(update={"privacy": privacy, "web": web}))
+    asked = Asked()
+    with served(pages_of(shop, asked)) as client:
+        assert client.post("/api/sign-up", json=JSON, headers={"x-forwarded-for": "198.51.100.77"}).status_code == 202
+    assert [who.network for _, who in asked.sign_ups] == [network]
 
 
 # -- B8: only the POST behind the link agrees ------------------------------------------------------------------------
