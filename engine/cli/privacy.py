@@ -255,7 +255,7 @@ def breach(
 
     with opened_premises(ctx) as shop:
         zone = shop.config.shop.zone
-        begun = clock_at(since, zone)()
+        begun = clock_at(since, zone, "--since")()
         with shop.database.read() as session:
             deeds = privacy_events.since(session, begun)
         due = system_clock() + timedelta(hours=72)

@@ -124,3 +124,8 @@ def test_every_deed_is_noted_with_who_did_it(home: Path) -> None:
     assert [deed["operator"] for deed in told["deeds"]][:3] == ["Petra"] * 3
     assert told["deeds"][3]["operator"]
     assert "anna" not in json.dumps(told).lower()
+
+
+def test_a_word_that_is_no_time_is_named_with_its_flag(home: Path) -> None:
+    result = typed(home, "privacy", "breach", "--since", "gestern")
+    assert (result.exit_code, '--since "gestern" is not a time' in result.stderr) == (2, True)
