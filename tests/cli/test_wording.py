@@ -270,7 +270,7 @@ def test_init_says_what_its_wording_is_about(tmp_path: Path) -> None:
     text = "Ja, Heizung Huber darf mir schreiben. Widerruf jederzeit."
     result = typed(home, *words, "--trade", "plumbing", "--wording", text)
     assert result.exit_code == 0, result.output
-    assert 'product_scope = "Heizung, Sanitär und Bad"' in (folder / "config.toml").read_text(encoding="utf-8")
+    assert 'product_scope = "Heizung, Sanitär und Wartung"' in (folder / "config.toml").read_text(encoding="utf-8")
 
 
 def test_of_an_unknown_text_the_known_ones_are_named_once(home: Path) -> None:
