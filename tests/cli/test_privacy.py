@@ -57,7 +57,7 @@ def test_an_erasure_says_beforehand_what_goes_and_asks(home: Path) -> None:
     done = CliRunner().invoke(build(), words, input="j\n")
     assert done.exit_code == 0, done.output
     assert "Ihre Daten sind gelöscht, außer:" in done.stdout
-    assert "Nachweis Ihrer früheren Einwilligung bis 2029-12-31" in done.stdout
+    assert "Nachweis Ihrer früheren Einwilligung bis 31. Dezember 2029 (gesperrt" in done.stdout
     assert typed(home, "privacy", "export", "1").exit_code == 7
 
 
@@ -110,6 +110,7 @@ def test_the_record_of_processing_comes_from_the_config(home: Path) -> None:
     assert isinstance(record, dict)
     assert set(record) == {"controller", "purposes", "persons", "data_kinds", "recipients", "terms", "measures"}
     assert [one["campaign"] for one in record["purposes"]] == ["birthday", ""]
+    assert record["purposes"][0]["basis"] == "Einwilligung (Art. 6 Abs. 1 Buchst. a DSGVO)"
     assert typed(home, "privacy", "record", "--html").stdout.startswith("<!doctype html>")
 
 
