@@ -239,6 +239,8 @@ def _verdict(said: Permitted | Refused, _: Translate) -> str:
 
     if isinstance(said, Permitted):
         return _("yes, by %(basis)s (%(evidence)s)", basis=_(BASES[said.basis]), evidence=said.evidence)
+    if said.reason is Reason.ADVERTISES_MISSING:  # no campaign is asked about here; its purchases would carry it
+        return _("yes, where the campaign advertises what is similar to the purchase (treuepost explain)")
     return _("no: %(reason)s", reason=_(REASONS[said.reason]))
 
 

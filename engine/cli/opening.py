@@ -85,7 +85,7 @@ def spoken(config: Config) -> Translate:
     return Language(config.shop.language).gettext
 
 
-def clock_at(at: str | None, zone: ZoneInfo) -> Clock:
+def clock_at(at: str | None, zone: ZoneInfo, flag: str = "--at") -> Clock:
     """Return the machine's clock, or one that always shows `at` (RFC 3339; without an offset, the shop's time)."""
     if not at:
         return system_clock
@@ -93,6 +93,6 @@ def clock_at(at: str | None, zone: ZoneInfo) -> Clock:
         instant = datetime.fromisoformat(at)
     except ValueError as error:
         raise UsageError(
-            f'--at "{at}" is not a time.', "Write it like 2026-12-24T09:00:00+01:00 (RFC 3339)."
+            f'{flag} "{at}" is not a time.', "Write it like 2026-12-24T09:00:00+01:00 (RFC 3339)."
         ) from error
     return stopped_at(instant if instant.tzinfo else instant.replace(tzinfo=zone))

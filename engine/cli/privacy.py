@@ -78,13 +78,15 @@ def erase(
     from engine.cli.asking import confirmed
     from engine.cli.privacy_answers import say_beforehand, say_erased
     from engine.clock import system_clock
+    from engine.rendering.filters import format_day
     from engine.steps import forgetting, subjects
 
     with opened_premises(ctx) as shop:
         _ = spoken(shop.config)
         subject = subjects.find(shop, who)
         until = forgetting.evidence_until(shop, subject)
-        say_beforehand(shop, subject, f"{until}" if until else "", _)
+        last_day = format_day(until, "long", shop.config.shop.language) if until else ""
+        say_beforehand(shop, subject, last_day, _)
         if not yes and not confirmed(_("Erase now?"), _, err=True):
             say(_("Nothing was erased."), err=True)
             raise typer.Exit(_STOPPED)
@@ -93,7 +95,7 @@ def erase(
         if as_json:
             print_json({**asdict(done), "evidence_until": until, "backups": str(shop.config.privacy.backups)})
             return
-        say_erased(shop, done, f"{until}" if until else "", _)
+        say_erased(shop, done, last_day, _)
 
 
 def restrict(
@@ -255,7 +257,7 @@ def breach(
 
     with opened_premises(ctx) as shop:
         zone = shop.config.shop.zone
-        begun = clock_at(since, zone)()
+        begun = clock_at(since, zone, "--since")()
         with shop.database.read() as session:
             deeds = privacy_events.since(session, begun)
         due = system_clock() + timedelta(hours=72)

@@ -48,6 +48,7 @@ _FINDINGS = {
     "written_to": "This person was written to: %(count)s mails besides what was asked for on a page.",
     "never_written_to": "This person was never written to.",
     "unknown_address": "This address is not known here and was never written to.",
+    "erased": "The data of this person was erased; no mail is on record any more.",
 }
 
 

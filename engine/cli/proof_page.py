@@ -25,6 +25,12 @@ _PREFIX = 16
 _LONGEST = 40
 _VERSION = "wording_version"
 _NAMES = {
+    "email": "e-mail address",
+    "name": "name",
+    "note": "note",
+    "form_url": "page of the form",
+    "message_id": "number of the mail",
+    "token_sha256": "hash of the link",
     "ip": "network address",
     "user_agent": "browser",
     "channel": "channel",
@@ -87,6 +93,8 @@ def _result(proof: Proof, _: Translate) -> str:
         return _("%(who)s is not known here, and nothing was ever sent there.", who=proof.asked_for)
     if proof.finding is Finding.NEVER_WRITTEN_TO:
         return _("No mail was ever sent to %(who)s.", who=proof.asked_for)
+    if proof.finding is Finding.ERASED:
+        return _("The data of %(who)s was erased; no mail there is on record any more.", who=proof.asked_for)
     asked = [one for one in proof.replies if one.called_at]
     text = "Mails to this person: %(mails)s; asked for on a page: %(replies)s. Each is listed below."
     return _(text, mails=len(proof.mails), replies=len(asked))
@@ -186,7 +194,7 @@ def _mails(proof: Proof, words: _Words) -> Section:
     rows = [_mail_row(mail, words) for mail in proof.mails]
     said = []
     if not rows:
-        said.append(_("None was ever sent."))
+        said.append(_("None is on record any more.") if proof.finding is Finding.ERASED else _("None was ever sent."))
     if proof.unsent:
         said.append(_("%(count)s more were planned and did not leave; proof.json lists them.", count=len(proof.unsent)))
     return Section(_("Mails"), said, tables=[Table(headings, rows)] if rows else [])

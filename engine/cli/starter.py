@@ -121,6 +121,15 @@ def trigger_of(file: Path) -> str:
         return str(tomllib.load(content).get("trigger", {}).get("on", ""))
 
 
+_FOR_THE_OTHERS = (
+    "# advertises = ",
+    "# Wer einen Wartungsvertrag hat,",
+    "# Reminds people of services that fall due. For",
+    "# kind = ",
+)
+"""Lines of the campaign for everybody else that would mislead in the one for contracts, which must not advertise."""
+
+
 def for_contracts(text: str) -> str:
     """Return a service campaign for customers with a contract: an id of its own, and the kind that is owed."""
     changes = {
@@ -131,7 +140,7 @@ def for_contracts(text: str) -> str:
     }
     for old, new in changes.items():
         text = text.replace(old, new)
-    return text
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(_FOR_THE_OTHERS))
 
 
 def _written(path: Path, text: str) -> Path:

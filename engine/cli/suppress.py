@@ -11,6 +11,7 @@ from engine.cli.opening import Translate, opened_premises, spoken
 from engine.cli.output import print_json, say, shown
 from engine.cli.reasons import REASONS
 from engine.domain.calendar import local_time
+from engine.domain.words import Reason
 from engine.errors import NothingFound, TreuepostError
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ def remove(ctx: typer.Context, email: _Email, as_json: _Json = False) -> None:
     with opened_premises(ctx) as shop:
         done = unsuppress(shop, email, system_clock())
         _ = spoken(shop.config)
-        stays = sorted({one.reason for one in done.stays})
+        stays = sorted({one.reason for one in done.stays}, key=lambda one: (one is not Reason.LEGAL_BLOCK, one))
         if not done.lifted and not stays:
             raise NothingFound(_("%(email)s is not blocked.", email=shown(email)))
         if not done.lifted:
             raise TreuepostError(
                 _("%(email)s stays blocked: %(reason)s.", email=shown(email), reason=_(REASONS[stays[0]])),
-                _("Only the customer can lift this, by agreeing anew and confirming it."),
+                _(_FOR_GOOD if stays[0] is Reason.LEGAL_BLOCK else _LIFTED_BY_THE_CUSTOMER),
             )
         if as_json:
             print_json({"email": email, "lifted": [one.reason for one in done.lifted], "stays": stays})
@@ -82,6 +83,10 @@ def remove(ctx: typer.Context, email: _Email, as_json: _Json = False) -> None:
         say(_("%(email)s is no longer blocked.", email=shown(email)))
         for reason in stays:
             say(_("This stays: %(reason)s.", reason=_(REASONS[reason])))
+
+
+_FOR_GOOD = "This stands for good: nothing lifts it."
+_LIFTED_BY_THE_CUSTOMER = "Only the customer can lift this, by agreeing anew and confirming it."
 
 
 def show(

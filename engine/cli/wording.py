@@ -76,8 +76,8 @@ def _sheet(config: Config, name: str, wording: str) -> Sheet:
         return printing.order_form(config, hint, [_text(config, one) for one in config.wording])
     if name.lower() in _LIKELY:
         return printing.suggestion(config, _LIKELY[name.lower()])
-    known = ", ".join([*config.wording, *config.notice, POSTER[0], ORDER_FORM[0], *dict.fromkeys(_LIKELY.values())])
-    raise NothingFound(f'There is no text "{name}".', f"There are: {known}.")
+    known = dict.fromkeys([*config.wording, *config.notice, POSTER[0], ORDER_FORM[0], *_LIKELY.values()])
+    raise NothingFound(f'There is no text "{name}".', f"There are: {', '.join(known)}.")
 
 
 def _poster(config: Config, wording: str) -> Sheet:

@@ -44,10 +44,10 @@ def _plain(text: str) -> str:
 def _declaration(config: Config, name: str, source: TomlSource, say: Say) -> Iterator[Finding]:
     """Warn of a notice nobody vouches for: it stands in the config and opens no door."""
     notice = config.notice[name]
-    lacking = [key for key in ("declared_by", "proof") if not getattr(notice, key)]
+    lacking = [key for key in ("shown_from", "declared_by", "proof") if not getattr(notice, key)]
     if lacking:
         words = ", ".join(f"`{key}`" for key in lacking)
-        message = say("%(keys)s is missing: the notice does not count", keys=words)
+        message = say("the notice does not count yet, for want of: %(keys)s", keys=words)
         remedy = say("who says by name since when it is shown, and a scan or photo of it in use")
         yield source.finding("L208", message, ("notice", name), key=True, help=remedy, level="warning")
     elif not (config.home / notice.proof).is_file():

@@ -36,3 +36,12 @@ def veiled(address: str) -> str:
     """Return the address as a page may show it to whoever holds a link: `k***@g***`, enough to know one's own."""
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}***@{domain[:1]}***" if at else "***"
+
+
+ERASED = "erased:"
+"""How what stands where an erased address stood begins: it is none, and no two are the same."""
+
+
+def unless_erased(email: str) -> str:
+    """Return an address, or nothing where an erasure has left what is none."""
+    return "" if email.startswith(ERASED) else email

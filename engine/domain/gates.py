@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engine.domain import permission
-from engine.domain.calendar import day_start, is_open, local_day, next_open
+from engine.domain.calendar import day_start, is_open, local_day, local_time, next_open
 from engine.domain.grammar import Cap, Window
 from engine.domain.permission import Permitted
 from engine.domain.words import Decision, Reason, Trail
@@ -221,7 +221,7 @@ def _window(facts: Facts, now: datetime) -> _No | None:
     quiet = is_open(now, facts.zone, rules.between, rules.days)
     reason = Reason.QUIET_HOURS if quiet else Reason.SEND_WINDOW
     opens = next_open(now, facts.zone, rules.between, rules.days, rules.quiet)
-    return _No("wait", reason, f"{now.astimezone(facts.zone):%a %H:%M}", opens or now + LOOK_AGAIN)
+    return _No("wait", reason, local_time(now, facts.zone), opens or now + LOOK_AGAIN)
 
 
 CHECKS: tuple[tuple[str, Callable[[Facts, datetime], _No | None]], ...] = (

@@ -33,13 +33,16 @@ class Page:
 
     def render(self, title: str, document: Mapping[str, Any]) -> str:
         """Return the page; `title` is a sentence of the catalogue."""
-        said = escape(self._say(title))
-        body = "".join(self._section(name, value) for name, value in document.items() if _tells(value))
+        said, body = escape(self._say(title)), self.body(document)
         return (
             f'<!doctype html>\n<html lang="{self._language}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{said}</title><style>{_STYLE}</style></head><body><main><h1>{said}</h1>{body}</main></body></html>\n"
         )
+
+    def body(self, document: Mapping[str, Any]) -> str:
+        """Return the parts of a document under headings, to stand in a page."""
+        return "".join(self._section(name, value) for name, value in document.items() if _tells(value))
 
     def _section(self, name: str, value: object) -> str:
         if name == "persons" and isinstance(value, Sequence) and all(isinstance(one, Mapping) for one in value):

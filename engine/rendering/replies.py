@@ -60,7 +60,8 @@ def data_url(config: Config, token: str) -> str:
 
 def sign_up_url(config: Config, wording: str) -> str:
     """Return the address of the page on which a wording can be agreed to."""
-    return f"{public_url(config)}/sign-up/{wording}"
+    page = "anmelden" if config.wording[wording].language == "de" else "sign-up"
+    return f"{public_url(config)}/{page}/{wording}"
 
 
 def compose(config: Config, asked: Asked) -> Email:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.campaigns.loading import load_campaigns
 from engine.config.loading import Config
+from engine.domain.existing_customer import CONSENT_REFRESH, KINDS
 from engine.domain.permission import is_advertising
 from engine.errors import TreuepostError
 from engine.language import Language
@@ -55,12 +56,14 @@ def purposes(config: Config, say: Say) -> list[Document]:
 
 
 def _purpose(kind: str, say: Say) -> Document:
-    if is_advertising(kind):
-        return {
-            "purpose": say("advertising by e-mail to people who are customers already"),
-            "basis": say("consent (Art. 6(1)(a) GDPR), or a purchase with a notice (§ 7(3) UWG, Art. 6(1)(f) GDPR)"),
-        }
-    return {"purpose": say("mails a contract calls for"), "basis": say("contract (Art. 6(1)(b) GDPR)")}
+    if not is_advertising(kind):
+        return {"purpose": say("mails a contract calls for"), "basis": say("contract (Art. 6(1)(b) GDPR)")}
+    return {
+        "purpose": say("advertising by e-mail to people who are customers already"),
+        "basis": say("consent (Art. 6(1)(a) GDPR), or a purchase with a notice (§ 7(3) UWG, Art. 6(1)(f) GDPR)")
+        if kind in KINDS or kind == CONSENT_REFRESH
+        else say("consent (Art. 6(1)(a) GDPR)"),
+    }
 
 
 def recipients(config: Config, say: Say) -> list[Document]:

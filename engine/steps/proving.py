@@ -16,16 +16,17 @@ from pathlib import Path
 from sqlmodel import Session
 
 from engine.domain.addresses import canonical, exact
-from engine.domain.words import Email, State
+from engine.domain.words import Email, Reason, State
 from engine.errors import NothingFound, StoreError, UsageError
 from engine.providers import mime
 from engine.steps import checkpointing
 from engine.steps.shop import Premises
 from engine.steps.subscribing import find_one
-from engine.store import addresses, attempts, consent_check, consents, people, proofs, reports, suppressions
+from engine.store import addresses, attempts, consent_check, consents, erasures, people, proofs, reports, suppressions
 from engine.store.checkpoints import Checkpoint, standing
 from engine.store.consent_check import Walk
 from engine.store.consents import ConsentEntry
+from engine.store.erasure_log import ErasureLog
 from engine.store.people import Person
 from engine.store.proofs import Contracted, Hinted, Kept, Replied, Text
 from engine.store.reports import Call, Entry
@@ -41,6 +42,8 @@ class Finding(StrEnum):
     WRITTEN_TO = "written_to"
     NEVER_WRITTEN_TO = "never_written_to"
     UNKNOWN_ADDRESS = "unknown_address"
+    ERASED = "erased"
+    """Forgotten, and no mail is on record any more: whether there ever was one must not be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +108,20 @@ def _gathered(session: Session, shop: Premises, asked: _Asked, log: Walk, lines:
     emails = set(addresses.emails_of(session, sorted(mailboxes)).values())
     emails |= {asked.who} if "@" in asked.who and not mailboxes else set()
     marks = _marks(shop, emails, asked.people)
+    forgotten = _forgotten(session, shop, asked.who)
+    customers += forgotten
+    mailboxes |= erasures.mailboxes_of(session, forgotten)
     mails, unsent = _mails(session, customers, sorted(mailboxes))
     events = consents.timeline(session, mailboxes)
     hints = proofs.hints(session, customers)
     stopped = suppressions.standing(session, marks)
     replied = proofs.replies(session, marks, {exact(email) for email in emails})
     written = bool(mails) or any(one.called_at for one in replied)
-    known = bool(asked.people or mailboxes)
-    unwritten = Finding.NEVER_WRITTEN_TO if known else Finding.UNKNOWN_ADDRESS
     return Proof(
         asked_for=asked.who,
         made_at=asked.now,
         made_by=asked.operator,
-        finding=Finding.WRITTEN_TO if written else unwritten,
+        finding=_finding(stopped, written=written, known=bool(asked.people or mailboxes)),
         people=asked.people,
         emails=tuple(sorted(emails)),
         events=tuple(events),
@@ -133,6 +137,23 @@ def _gathered(session: Session, shop: Premises, asked: _Asked, log: Walk, lines:
         checkpoint=lines[-1] if lines else None,
         subject=_subject(shop, asked),
     )
+
+
+def _forgotten(session: Session, shop: Premises, who: str) -> list[int]:
+    """Return the nameless customers whose erasure named this address: what proves their mails is kept for this."""
+    if "@" not in who:
+        return []
+    marks = set(suppressions.address_marks(shop.keyring, exact(who), canonical(who)))
+    stones = ErasureLog.beside(shop.database, shop.home).read()
+    return erasures.customers_of(session, [stone.mark for stone in stones if marks & set(stone.addresses)])
+
+
+def _finding(stopped: Sequence[Listed], *, written: bool, known: bool) -> Finding:
+    if written:
+        return Finding.WRITTEN_TO
+    if any(one.reason is Reason.ERASED for one in stopped):
+        return Finding.ERASED
+    return Finding.NEVER_WRITTEN_TO if known else Finding.UNKNOWN_ADDRESS
 
 
 def _marks(shop: Premises, emails: set[str], found: Sequence[Person]) -> set[str]:

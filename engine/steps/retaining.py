@@ -20,7 +20,7 @@ from engine.domain.retention import gone_before
 from engine.providers import outbox
 from engine.steps import forgetting
 from engine.steps.shop import Premises
-from engine.store import consent_log, evidence, legal_holds, privacy_events, purging, scrubbing, troubles
+from engine.store import addresses, consent_log, evidence, legal_holds, privacy_events, purging, scrubbing, troubles
 from engine.store.evidence import Terms
 from engine.store.legal_holds import Kept
 from engine.store.privacy_events import Deed
@@ -116,7 +116,8 @@ def _drop(found: list[Mail], discard: Callable[[Sequence[str]], int]) -> int:
 
 
 def _forget_addresses(session: Session, before: datetime, kept: Kept) -> int:
-    numbers = evidence.left_addresses(session, before, kept)
+    addresses.lock(session, evidence.left_addresses(session, before, kept))
+    numbers = evidence.left_addresses(session, before, kept)  # somebody may have signed up there meanwhile
     consent_log.forget(session, numbers)
     evidence.forget_addresses(session, numbers)
     return len(numbers)

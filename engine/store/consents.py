@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.addresses import unless_erased
 from engine.domain.chain import Value, canonical
 from engine.domain.contracts import Contract
 from engine.domain.existing_customer import Sale
@@ -162,7 +163,8 @@ def timeline(session: Session, address_ids: Collection[int]) -> list[ConsentEntr
 def _entry(row: dict[str, Any]) -> ConsentEntry:
     content, commit = row.pop("content"), row.pop("pii_commit")
     personal = json.loads(content) if content else {}
-    row |= {"kinds": _kinds(row["kinds"]), "details": json.loads(row["details"])}
+    kinds, details = _kinds(row["kinds"]), json.loads(row["details"])
+    row |= {"kinds": kinds, "details": details, "email": unless_erased(row["email"])}
     said = {name: personal.pop(name, "") for name in ("source", "proof")}
     return ConsentEntry(**row, **said, personal=personal, erased=bool(commit) and not content)
 

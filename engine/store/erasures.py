@@ -70,6 +70,18 @@ def missing(session: Session, entries: Sequence[Tombstone]) -> list[Tombstone]:
     return [entry for entry in entries if entry.mark not in known]
 
 
+def customers_of(session: Session, marks: Collection[str]) -> list[int]:
+    """Return the nameless customers these erasures left."""
+    query = sa.select(_ERASURE.c.customer_id).where(_ERASURE.c.mark.in_(marks), _ERASURE.c.customer_id.is_not(None))
+    return list(session.connection().execute(query.distinct()).scalars())
+
+
+def mailboxes_of(session: Session, customers: Collection[int]) -> set[int]:
+    """Return what stands where the addresses of erased customers stood, as far as mails went there."""
+    theirs = sa.and_(_MESSAGE.c.customer_id.in_(customers), _MESSAGE.c.address_id.is_not(None))
+    return set(session.connection().execute(sa.select(_MESSAGE.c.address_id).where(theirs)).scalars())
+
+
 def find(session: Session, keyring: Keyring, entries: Sequence[Tombstone]) -> list[Found]:
     """Return whom these tombstones are about. Reads everybody: a hash tells nothing but "the same"."""
     by_uid = {entry.uid: entry for entry in entries if entry.uid}

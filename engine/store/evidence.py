@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.addresses import ERASED
 from engine.store import scrubbing
 from engine.store.legal_holds import Kept
 from engine.store.message_tables import Enrolment, Message
@@ -76,7 +77,7 @@ def left_addresses(session: Session, before: datetime, kept: Kept) -> list[int]:
     said = sa.select(_EVENT.c.id).where(_EVENT.c.address_id == _ADDRESS.c.id, _EVENT.c.at >= before).exists()
     left = sa.select(_ADDRESS.c.id).where(
         _ADDRESS.c.created_at < before,
-        _ADDRESS.c.email.not_like(f"{scrubbing.ERASED}%"),
+        _ADDRESS.c.email.not_like(f"{ERASED}%"),
         _ADDRESS.c.id.not_in(kept.addresses),
         *(~current, ~mailed, ~said),
     )

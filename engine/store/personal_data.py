@@ -170,9 +170,14 @@ def _steps(session: Session, numbers: Sequence[int]) -> Mapping[int, list[Row]]:
         names = ("message", "at", "after", "actor", "reason", "detail")
         query = sa.select(*(_STEP.c[name] for name in names)).where(_STEP.c.message.in_(part)).order_by(_STEP.c.id)
         for message, at, after, actor, reason, detail in session.connection().execute(query):
-            row = {"at": at, "what": after, "by": actor, "reason": reason, "detail": detail}
+            row = {"at": at, "what": after, "by": _role(actor), "reason": reason, "detail": detail}
             found.setdefault(message, []).append(row)
     return found
+
+
+def _role(actor: str) -> str:
+    """Return who did it; of a sender, named after its machine and process, no more than that it was one."""
+    return "worker" if ":" in actor else actor
 
 
 def replies(session: Session, emails: Collection[str], keys: Collection[str]) -> list[Row]:

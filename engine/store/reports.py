@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.domain.addresses import exact
+from engine.domain.addresses import exact, unless_erased
 from engine.domain.log_query import LogQuery
 from engine.domain.words import State
 from engine.store import delivery_events
@@ -288,7 +288,7 @@ def _entry(row: sa.Row[Any], events: tuple[Step, ...], news: tuple[Told, ...] = 
     return Entry(
         number=row.number,
         customer=row.shop_id or row.uid,
-        email=row.recipient or row.email or "",
+        email=unless_erased(row.recipient or row.email or ""),
         occasion=row.occasion,
         name=f"{row.first_name} {row.last_name}".strip() or row.company,
         events=events,

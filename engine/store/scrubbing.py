@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.domain.addresses import ERASED
 from engine.domain.states import FINAL
 from engine.store import consent_log
 from engine.store.lawful_tables import Reply
@@ -41,9 +42,6 @@ TOUCHED = (
     *(_SUPPRESSION, _REPLY, consent_log.PII),
 )
 """The tables an erasure overwrites rows of."""
-
-ERASED = "erased:"
-"""What stands where an address stood: it is none, and no two are the same."""
 
 _NO_BODY = dict.fromkeys(
     ("sender", "sender_name", "reply_to", "recipient", "recipient_name", "subject", "html", "text"), ""

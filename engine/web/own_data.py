@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from engine.errors import UsageError
+from engine.rendering.dossier import Page
 from engine.web.rooms import Form, Rooms, described, first
-from engine.web.showing import visitor_at
+from engine.web.showing import spoken_by, visitor_at
 
 _LONGEST_EMAIL = 320
 
@@ -66,4 +68,5 @@ class OwnData:
         if wish == "file":
             named = {"content-disposition": 'attachment; filename="meine-daten.json"'}
             return JSONResponse(document, headers=named)
-        return rooms.showing.page(request, "data", document=document)
+        page = Page(spoken_by(request, rooms.config), rooms.config.shop.zone)
+        return rooms.showing.page(request, "data", document=Markup(page.body(document)))  # noqa: S704 -- escaped there

@@ -244,4 +244,5 @@ def test_c10_a_cease_and_desist_blocks_for_good_and_nothing_lifts_it(home: Path)
     assert again["new"] is False
     result = typed(home, "suppress", "remove", "anna@example.com")
     assert result.exit_code == 1
+    assert "Nichts hebt es auf" in result.stderr
     assert {one["reason"] for one in document(home, "suppress", "list")} == {"legal_block"}  # type: ignore[attr-defined]

@@ -85,6 +85,9 @@ def test_the_campaigns_fit_the_trade(tmp_path: Path) -> None:
     plumber = {file.stem for file in (tmp_path / "b" / "campaigns").glob("*.toml")}
     assert bakery < plumber
     assert any(name.endswith("-contract") for name in plumber)
+    owed = (tmp_path / "b" / "campaigns" / "wartung-contract.toml").read_text(encoding="utf-8")
+    assert "advertises" not in owed
+    assert owed.count("contract_appointment") == 1
 
 
 def test_without_a_person_the_defaults_are_taken_and_everything_is_valid(tmp_path: Path) -> None:

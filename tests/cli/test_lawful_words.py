@@ -84,13 +84,13 @@ def test_check_says_that_a_birthday_needs_a_consent_of_its_own_and_where_its_tex
 
 
 def test_check_says_that_ja_is_no_contract_number(home: Path) -> None:
-    assert findings(home)["L206"]["message"] == '"ja" ist keine Vertragsnummer (1 Geräte)'
+    assert findings(home)["L206"]["message"] == '"ja" ist keine Vertragsnummer (Geräte: 1)'
 
 
 def test_check_names_what_does_not_count_as_similar(home: Path) -> None:
     register(home)
     found = findings(home)
-    assert found["L204"]["message"] == "„bad.umbau“ gilt bei Ihnen nicht als ähnlich zu „heizung.geraet“: 1 Kunden"
+    assert found["L204"]["message"] == "„bad.umbau“ gilt bei Ihnen nicht als ähnlich zu „heizung.geraet“ (Kunden: 1)"
     assert found["L205"]["help"].startswith("nachträglich geht das nicht. Ab morgen: treuepost wording print auftrag,")
 
 

@@ -59,7 +59,7 @@ def test_an_erasure_says_beforehand_what_goes_and_asks(home: Path) -> None:
     done = CliRunner().invoke(build(), words, input="j\n")
     assert done.exit_code == 0, done.output
     assert "Ihre Daten sind gelöscht, außer:" in done.stdout
-    assert "Nachweis Ihrer früheren Einwilligung bis 2029-12-31" in done.stdout
+    assert "Nachweis Ihrer früheren Einwilligung bis 31. Dezember 2029 (gesperrt" in done.stdout
     assert typed(home, "privacy", "export", "1").exit_code == 7
 
 
@@ -112,6 +112,7 @@ def test_the_record_of_processing_comes_from_the_config(home: Path) -> None:
     assert isinstance(record, dict)
     assert set(record) == {"controller", "purposes", "persons", "data_kinds", "recipients", "terms", "measures"}
     assert [one["campaign"] for one in record["purposes"]] == ["birthday", ""]
+    assert record["purposes"][0]["basis"] == "Einwilligung (Art. 6 Abs. 1 Buchst. a DSGVO)"
     assert typed(home, "privacy", "record", "--html").stdout.startswith("<!doctype html>")
 
 
@@ -138,3 +139,8 @@ def test_p4_what_happened_since_a_breach_is_listed_with_the_72_hours(home: Path)
     later = document(home, "privacy", "breach", "--since", (system_clock() + timedelta(minutes=5)).isoformat())
     assert isinstance(later, dict)
     assert later["deeds"] == []
+
+
+def test_a_word_that_is_no_time_is_named_with_its_flag(home: Path) -> None:
+    result = typed(home, "privacy", "breach", "--since", "gestern")
+    assert (result.exit_code, '--since "gestern" is not a time' in result.stderr) == (2, True)

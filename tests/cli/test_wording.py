@@ -94,7 +94,7 @@ def test_a_shop_without_a_notice_gets_the_usual_hint(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["aushang", "poster"])
 def test_the_poster_leads_to_the_sign_up_page(home: Path, word: str) -> None:
     html = page(home, word)
-    assert "https://post.radhaus-sommer.example.com/sign-up/newsletter-2015" in html
+    assert "https://post.radhaus-sommer.example.com/anmelden/newsletter-2015" in html
     assert html.count("<svg") == 1
     assert "Fahrräder und Zubehör" in html
 
@@ -102,7 +102,7 @@ def test_the_poster_leads_to_the_sign_up_page(home: Path, word: str) -> None:
 def test_the_code_on_the_poster_is_its_address(home: Path) -> None:
     import segno
 
-    url = "https://post.radhaus-sommer.example.com/sign-up/newsletter-2015"
+    url = "https://post.radhaus-sommer.example.com/anmelden/newsletter-2015"
     path = re.search(r'<path[^>]* d="([^"]+)"', page(home, "poster"))
     assert path
     assert path[1] in segno.make(url, error="m", micro=False).svg_inline(border=2)
@@ -271,3 +271,9 @@ def test_init_says_what_its_wording_is_about(tmp_path: Path) -> None:
     result = typed(home, *words, "--trade", "plumbing", "--wording", text)
     assert result.exit_code == 0, result.output
     assert 'product_scope = "Heizung, Sanitär und Wartung"' in (folder / "config.toml").read_text(encoding="utf-8")
+
+
+def test_of_an_unknown_text_the_known_ones_are_named_once(home: Path) -> None:
+    named = typed(home, "wording", "print", "nowhere").stderr.split("There are: ")[1].strip().rstrip(".").split(", ")
+    assert "auftragsschein" in named or "order-form" in named
+    assert len(named) == len(set(named))

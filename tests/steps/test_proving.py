@@ -19,7 +19,8 @@ from engine.domain.words import Accepted, Reason
 from engine.errors import NothingFound, UsageError
 from engine.language import Language
 from engine.rendering import document
-from engine.steps import checkpointing, proving, subscribing, suppressing
+from engine.steps import checkpointing, forgetting, proving, subjects, subscribing, suppressing
+from engine.steps.forgetting import Order
 from engine.steps.proving import Finding, Proof
 from engine.store import consent_log, consents, suppressions
 from engine.store.consents import NewConsent
@@ -151,6 +152,29 @@ def test_an_address_nobody_knows_was_never_written_to(app: App, tmp_path: Path) 
     assert files == ["proof.html", "proof.json"]
     assert "stranger@example.org ist hier nicht bekannt, und dorthin wurde nie etwas versandt." in html
     assert told["consent_log"]["events"] == 2  # type: ignore[index]
+
+
+def test_of_somebody_erased_the_nameless_evidence_is_found_by_the_address(app: App) -> None:
+    forgetting.erase(app, subjects.find(app, "1"), Order("Petra", "Brief", patience=0), NOW + timedelta(minutes=5))
+    proof = prove(app, ANNA)
+    [mail] = proof.mails
+    assert (proof.finding, proof.people, proof.emails) == (Finding.WRITTEN_TO, (), (ANNA,))
+    assert (mail.entry.basis, mail.entry.evidence, mail.entry.email, mail.email) == ("consent", "consent:1", "", None)
+    assert [event.erased for event in proof.events] == [True, True]
+    html = page(app, proof)
+    assert "wollte gelöscht werden" in html
+    assert "erased:" not in html
+
+
+def test_of_somebody_erased_it_is_never_said_that_nobody_wrote(app: App) -> None:
+    with app.database.write() as session:
+        add_customer(session, "2", "ben@example.com", first_name="Ben")
+    forgetting.erase(app, subjects.find(app, "2"), Order("Petra", "Brief", patience=0), NOW)
+    proof = prove(app, "ben@example.com")
+    assert proof.finding is Finding.ERASED
+    html = page(app, proof)
+    assert "wurden gelöscht; von einer Mail dorthin ist nichts mehr erhalten" in html
+    assert "nie" not in html
 
 
 def test_an_unknown_address_that_is_blocked_by_its_hash_is_told_so(app: App) -> None:

@@ -163,11 +163,14 @@ def test_the_page_needs_nothing_else_and_runs_nothing(app: App) -> None:
 
 def test_every_field_of_a_document_has_a_name_people_read(app: App) -> None:
     document = rights.access(app, subjects.find(app, "1"), NOW) | processing.record(app.config)
-    assert {name for name in _names(document) if name not in LABELS} - UNNAMED == set()
+    assert {name for name in _names(document) if name not in LABELS} == set()
 
 
-UNNAMED = {"message_id", "step", "rehearsal", "due", "provider_id", "birth_md", "cycle", "cycle_due_on"}
-"""What a page shows under the name it has in JSON."""
+def test_a_person_is_not_told_which_machine_sent(app: App) -> None:
+    tick(app)
+    document = rights.access(app, subjects.find(app, "1"), NOW)
+    senders = {event["by"] for mail in document["persons"][0]["mails"] for event in mail["events"]}
+    assert senders == {"planner", "worker"}
 
 
 def _names(value: object) -> set[str]:

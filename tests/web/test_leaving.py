@@ -199,6 +199,7 @@ def test_a_rehearsed_mail_stops_nobody(make_app: MakeApp) -> None:
     page = visitor(pages_of(app)).post(f"/u/{token_of(app)}", data=ONE_CLICK)
     assert page.status_code == 200
     assert "nur eine Probe" in page.text
+    assert "Ab sofort" not in page.text
     assert dump(app) == before
 
 

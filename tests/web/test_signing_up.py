@@ -190,6 +190,8 @@ def test_the_data_are_opened_by_the_button_alone(app: App) -> None:
     page = client.post("/d/t", data={"show": "page"}).text
     assert "&lt;b&gt;Anna" in page
     assert "49,00 €" in page
+    assert "<h2>Einkäufe</h2>" in page
+    assert "purchases" not in page
     file = client.post("/d/t", data={"show": "file"})
     assert file.json()["name"] == "<b>Anna</b>"
     assert "attachment" in file.headers["content-disposition"]

@@ -65,7 +65,7 @@ def _unlike(campaign: Campaign, found: Reach, say: Say) -> Finding | None:
         return None
     unlike, _, bought = found.examples[Reason.CATEGORY_NOT_SIMILAR].partition(" (")[0].partition(" <> ")
     message = say(
-        '"%(advertised)s" does not count as similar to "%(bought)s" with you: %(count)s customers',
+        '"%(advertised)s" does not count as similar to "%(bought)s" with you (customers: %(count)s)',
         advertised=unlike,
         bought=bought,
         count=count,
@@ -93,7 +93,7 @@ def _no_contracts(config: Config, empty: Mapping[str, int], say: Say) -> Finding
     if not empty:
         return None
     words = ", ".join(f'"{word}"' for word in empty)
-    message = say("%(words)s is no contract number (%(count)s service items)", words=words, count=sum(empty.values()))
+    message = say("%(words)s is no contract number (service items: %(count)s)", words=words, count=sum(empty.values()))
     help_ = say("it takes something one can show: the number or the date of the contract")
     return Finding(shown_path(config.file), 0, 0, "L206", message, help_, "warning")
 
