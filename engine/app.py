@@ -22,7 +22,7 @@ from engine.errors import StoreError, TreuepostError
 from engine.keys import Keyring
 from engine.providers.contract import Provider
 from engine.rendering.renderer import Renderer
-from engine.steps import forgetting
+from engine.steps.privacy import forgetting
 from engine.steps.suppressing import replay
 from engine.store import clocks, installation, schema, suppressions
 from engine.store.database import Database

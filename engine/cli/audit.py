@@ -33,7 +33,7 @@ def audit(
 ) -> None:
     """Ask the store whether every promise was kept; end with 1 and the rows where one was not."""
     from engine import providers
-    from engine.steps import auditing
+    from engine.steps.watching import auditing
 
     counts: dict[str, int] = {}
 

@@ -22,9 +22,10 @@ from engine.domain.calendar import local_day
 from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
 from engine.providers.contract import page_fault
-from engine.steps import guarding, readying, telling
+from engine.steps import guarding
 from engine.steps.importing import blocked
-from engine.steps.worrying import CAUSES
+from engine.steps.watching import readying, telling
+from engine.steps.watching.worrying import CAUSES
 from engine.store import backups, breakers, budgets, clocks, installation, pauses, schema, soundness
 from engine.store.database import Database
 

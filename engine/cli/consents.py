@@ -18,8 +18,8 @@ from engine.errors import TreuepostError
 if TYPE_CHECKING:
     from engine.app import Premises
     from engine.domain.permission import Permitted, Refused
+    from engine.steps.consent.requesting import Passed
     from engine.steps.foresight.recounting import History
-    from engine.steps.requesting import Passed
     from engine.steps.subscribing import Stopped
     from engine.store.consents import ConsentEntry
 
@@ -111,7 +111,7 @@ def request(
 ) -> None:
     """Send one person who asked for it the one mail with the link to confirm. Never for lists."""
     from engine.clock import system_clock
-    from engine.steps.requesting import pass_on
+    from engine.steps.consent.requesting import pass_on
 
     with opened_premises(ctx) as shop:
         done = pass_on(shop, who, wording, evidence, system_clock())

@@ -112,7 +112,7 @@ def _whole_lots(lots: list[Lot]) -> list[Lot]:
 
 def _lot_line(lot: Lot, when: str, _: Translate) -> str:
     from engine.cli.sentences import sentence
-    from engine.steps.telling import numbers
+    from engine.steps.watching.telling import numbers
 
     mails = _("%(count)s mail" if lot.count == 1 else "%(count)s mails", count=lot.count)
     why = numbers(lot.detail, _)

@@ -49,7 +49,7 @@ def export(
     """Write down what is known of a person, as one page and as JSON (access, portability)."""
     from engine.cli.privacy_files import write_access, write_portable
     from engine.clock import system_clock
-    from engine.steps import rights, subjects
+    from engine.steps.privacy import rights, subjects
 
     with opened_premises(ctx) as shop:
         now, subject = system_clock(), subjects.find(shop, who)
@@ -79,7 +79,7 @@ def erase(
     from engine.cli.privacy_answers import say_beforehand, say_erased
     from engine.clock import system_clock
     from engine.rendering.filters import format_day
-    from engine.steps import forgetting, subjects
+    from engine.steps.privacy import forgetting, subjects
 
     with opened_premises(ctx) as shop:
         _ = spoken(shop.config)
@@ -107,7 +107,7 @@ def restrict(
 ) -> None:
     """Keep somebody's data and use it for nothing, until the restriction is lifted."""
     from engine.clock import system_clock
-    from engine.steps import correcting
+    from engine.steps.privacy import correcting
 
     if not lift and not because:
         raise UsageError(
@@ -132,7 +132,7 @@ def correct(
 ) -> None:
     """Correct what is wrong about a customer. Your own customer list must be corrected as well."""
     from engine.clock import system_clock
-    from engine.steps import correcting
+    from engine.steps.privacy import correcting
 
     given = dict(_pair(text) for text in values)
     with opened_premises(ctx) as shop:
@@ -168,7 +168,7 @@ def hold(
 ) -> None:
     """Keep somebody's data for a case: nothing is mailed, erased or purged while it stands."""
     from engine.clock import system_clock
-    from engine.steps import correcting
+    from engine.steps.privacy import correcting
 
     if not lift and not case:
         raise UsageError("--case is missing.", "Give the case a reference, for example the lawyer's file number.")
@@ -190,7 +190,7 @@ def purge(
 ) -> None:
     """Delete what was kept as long as it may be. The daemon does it every day."""
     from engine.clock import system_clock
-    from engine.steps import retaining
+    from engine.steps.privacy import retaining
 
     with opened_premises(ctx) as shop:
         done = retaining.purge(shop, system_clock(), operator_of(operator), dry_run=dry_run)
@@ -229,7 +229,7 @@ def record(
     """Print the record of processing activities (Art. 30 GDPR), from your config."""
     from engine.cli.privacy_files import as_text
     from engine.rendering.dossier import Page
-    from engine.steps import processing
+    from engine.steps.privacy import processing
 
     config = read_config(ctx)
     document = processing.record(config)

@@ -9,13 +9,13 @@ from engine.cli.output import say, shown
 
 if TYPE_CHECKING:
     from engine.app import Premises
-    from engine.steps.forgetting import Erased
-    from engine.steps.subjects import Subject
+    from engine.steps.privacy.forgetting import Erased
+    from engine.steps.privacy.subjects import Subject
 
 
 def say_beforehand(shop: Premises, subject: Subject, until: str, _: Translate) -> None:
     """Say what an erasure takes, what stays and why, before it is asked for."""
-    from engine.steps.forgetting import is_shared
+    from engine.steps.privacy.forgetting import is_shared
 
     say(_("This is about %(who)s.", who=subject.name or ", ".join(map(shown, subject.emails.values()))), err=True)
     say(

@@ -28,7 +28,7 @@ def proof(
     from engine.cli import proof_page
     from engine.clock import system_clock
     from engine.rendering import document
-    from engine.steps import proving
+    from engine.steps.privacy import proving
 
     with opened_premises(ctx) as shop:
         _ = spoken(shop.config)

@@ -13,11 +13,11 @@ from engine.cli.sentences import sentence, state_word
 from engine.domain.calendar import local_time
 from engine.domain.words import Basis
 from engine.rendering.document import Document, Section, Table
-from engine.steps.proving import Finding, content_of
+from engine.steps.privacy.proving import Finding, content_of
 
 if TYPE_CHECKING:
     from engine.config.loading import Config
-    from engine.steps.proving import Mail, Proof
+    from engine.steps.privacy.proving import Mail, Proof
     from engine.store.consents import ConsentEntry
     from engine.store.proofs import Hinted, Replied, Text
 

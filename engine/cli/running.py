@@ -60,7 +60,8 @@ def tick(ctx: typer.Context, at: _At = None, as_json: _Json = False) -> None:
 
 def _say_guarded(app: App) -> None:
     """Say why nothing was planned and sent, and what the owner can answer."""
-    from engine.steps import guarding, telling
+    from engine.steps import guarding
+    from engine.steps.watching import telling
 
     for line in telling.guarded(guarding.look(app, app.clock()), app.config):
         say(line, err=True)
@@ -68,7 +69,7 @@ def _say_guarded(app: App) -> None:
 
 def _say_unready(app: App) -> None:
     """Say what keeps every mail waiting, each thing with its place and remedy."""
-    from engine.steps import readying
+    from engine.steps.watching import readying
 
     _ = spoken(app.config)
     say(_("warning: nothing may leave through %(name)s yet; it waits:", name=app.provider.name), err=True)

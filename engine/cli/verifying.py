@@ -13,7 +13,7 @@ from engine.domain.calendar import local_time
 
 if TYPE_CHECKING:
     from engine.config.loading import Config
-    from engine.steps.checkpointing import Verified
+    from engine.steps.watching.checkpointing import Verified
 
 _SHOWN = 20
 
@@ -26,7 +26,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check every event of the consent log; end with 1 and the number of the first that is not as it was written."""
-    from engine.steps.checkpointing import verify as ask
+    from engine.steps.watching.checkpointing import verify as ask
 
     with opened_store(ctx) as (config, database):
         found = ask(database, config.home, checkpoints)

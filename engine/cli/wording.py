@@ -98,7 +98,7 @@ def _text(config: Config, name: str) -> Text:
     """Return a wording with the version it is kept as; refuse one nobody can agree to."""
     from engine.domain.registers import version
     from engine.rendering.printing import Text
-    from engine.steps.registering import content_of
+    from engine.steps.consent.registering import content_of
 
     content = content_of(config, name)
     if content is None:

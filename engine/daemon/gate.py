@@ -9,8 +9,9 @@ import structlog
 
 from engine.app import App
 from engine.domain.guard import Suspicion
-from engine.steps import guarding, telling
+from engine.steps import guarding
 from engine.steps.guarding import Guard
+from engine.steps.watching import telling
 
 JUMP = timedelta(seconds=5)
 SHORT_WAIT = timedelta(minutes=10)

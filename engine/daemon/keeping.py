@@ -8,8 +8,11 @@ import structlog
 
 from engine.app import App
 from engine.daemon.gate import Gate
-from engine.steps import alarming, asking, auditing, checkpointing, passing, replying, retaining
+from engine.steps import passing
 from engine.steps.claiming import Stopping
+from engine.steps.consent import asking, replying
+from engine.steps.privacy import retaining
+from engine.steps.watching import alarming, auditing, checkpointing
 from engine.store import replies
 
 log = structlog.get_logger(__name__)

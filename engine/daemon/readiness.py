@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from engine.app import App
-from engine.steps import readying
+from engine.steps.watching import readying
 
 log = structlog.get_logger(__name__)
 

@@ -23,10 +23,11 @@ from engine.domain.grammar import EVERY_DAY, Window
 from engine.domain.permission import NOTHING_SAID, PermissionFacts, Policy, is_advertising, permit
 from engine.domain.words import Decision, Reason, Trail
 from engine.providers.contract import page_fault
-from engine.steps import planning, readying
+from engine.steps import planning
 from engine.steps.dating import place_of
 from engine.steps.shop import Shop
 from engine.steps.subscribing import policy_of
+from engine.steps.watching import readying
 from engine.store import facts, imports, installation, pauses
 from engine.store.consents import permission_facts
 from engine.store.facts import Happened, Known, Person, Written

@@ -20,8 +20,9 @@ from engine.domain.calendar import day_start, local_day
 from engine.domain.guard import NOTED_EVERY, Answer, Suspicion
 from engine.domain.words import Reason, State
 from engine.errors import UsageError
-from engine.steps import checkpointing, suppressing
+from engine.steps import suppressing
 from engine.steps.shop import Premises
+from engine.steps.watching import checkpointing
 from engine.store import attempts, budgets, installation, lost, messages, ownership, places, replies
 from engine.store.database import Database
 from engine.store.installation import Standing

@@ -7,24 +7,15 @@ from datetime import datetime
 
 from engine.domain.guard import Suspicion
 from engine.domain.words import State
-from engine.steps import (
-    asking,
-    checkpointing,
-    confirming,
-    guarding,
-    planning,
-    readying,
-    recovering,
-    registering,
-    replying,
-    sending,
-)
+from engine.steps import confirming, guarding, planning, recovering, sending
+from engine.steps.consent import asking, registering, replying
 from engine.steps.guarding import Guard
 from engine.steps.importing import pulling
 from engine.steps.importing.pulling import PullResult
 from engine.steps.planning import PlanReport
 from engine.steps.sending import SendReport
 from engine.steps.shop import Shop
+from engine.steps.watching import checkpointing, readying
 from engine.store import claims
 from engine.store.replies import SENT
 

@@ -22,7 +22,8 @@ from engine.domain.words import Reason, State
 from engine.errors import NothingFound, StoreBusy
 from engine.providers.incoming import check_size
 from engine.providers.listening import READERS
-from engine.steps import answering, braking, subscribing, suppressing
+from engine.steps import braking, subscribing, suppressing
+from engine.steps.consent import answering
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
 from engine.store import addresses, consents, delivery_events, messages, people

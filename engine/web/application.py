@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from engine import __version__
 from engine.clock import Clock
 from engine.errors import StoreError
-from engine.steps import asking as asking_step
+from engine.steps.consent import asking as asking_step
 from engine.steps.shop import Premises
 from engine.store import installation
 from engine.web.door import Door

@@ -7,8 +7,8 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from engine.steps import choosing
-from engine.steps.choosing import Choices
+from engine.steps.consent import choosing
+from engine.steps.consent.choosing import Choices
 from engine.tokens import read_unsubscribe_token
 from engine.web.rooms import Form, Rooms, described, first
 from engine.web.showing import months_later

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from engine.clock import Clock
 from engine.config.loading import Config
-from engine.steps.asking import Pending, SignUp, Visitor
+from engine.steps.consent.asking import Pending, SignUp, Visitor
 from engine.steps.shop import Premises
 from engine.web.limiting import Limits
 from engine.web.showing import Showing
@@ -20,7 +20,7 @@ _MOST_FIELDS = 60
 
 
 class Asking(Protocol):
-    """What `steps.asking` offers the pages."""
+    """What `steps.consent.asking` offers the pages."""
 
     def sign_up(self, shop: Premises, ask: SignUp, visitor: Visitor, now: datetime) -> None: ...  # noqa: D102
     def pending(self, shop: Premises, token: str, now: datetime) -> Pending | None: ...  # noqa: D102

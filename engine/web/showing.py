@@ -20,7 +20,7 @@ from engine.domain.calendar import local_day
 from engine.language import LANGUAGES, Language
 from engine.rendering.filters import format_day
 from engine.rendering.footer import Footer
-from engine.steps.asking import Visitor
+from engine.steps.consent.asking import Visitor
 from engine.web.limiting import cut
 
 _PAGES = Path(__file__).parent / "pages"

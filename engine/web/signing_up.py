@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from engine.config.sections import Wording
 from engine.errors import UsageError
-from engine.steps.asking import SignUp
+from engine.steps.consent.asking import SignUp
 from engine.web.rooms import Form, Rooms, described, first
 from engine.web.showing import visitor_at
 

@@ -32,7 +32,7 @@ from engine.app import App, assemble
 from engine.clock import stopwatch
 from engine.config.loading import load_config
 from engine.steps import gating, planning, sending, subscribing, suppressing
-from engine.steps.auditing import audit_store, ground_of
+from engine.steps.watching.auditing import audit_store, ground_of
 from engine.store import schema
 from engine.store.database import Database
 from engine.store.message_tables import Message

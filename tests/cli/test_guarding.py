@@ -15,7 +15,8 @@ from engine.domain.breaker import THRESHOLD
 from engine.domain.guard import FROM_BACKUP, Answer, Suspicion
 from engine.domain.words import InDoubt, Reason, State
 from engine.language import Language
-from engine.steps import breaking, telling
+from engine.steps import breaking
+from engine.steps.watching import telling
 from engine.store.database import Database
 from engine.store.messages import TABLE
 from engine.store.sidecar import ENDING

@@ -19,7 +19,8 @@ from engine.app import App
 from engine.daemon import logging_setup
 from engine.daemon.reloading import Watch, marks
 from engine.daemon.running import Daemon
-from engine.steps import alarming, planning
+from engine.steps import planning
+from engine.steps.watching import alarming
 from engine.store import installation
 from engine.store.message_tables import Attempt
 from engine.store.tables import ImportRun

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from engine.domain import retry
 from engine.domain.states import OPEN
 from engine.domain.words import Reason, State
-from engine.steps import auditing
+from engine.steps.watching import auditing
 from engine.store.auditing.contract import EVER
 from engine.store.message_tables import Attempt, Message, MessageEvent, ProviderCall
 from engine.store.tables import Customer

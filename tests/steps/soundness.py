@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.app import App
-from engine.steps.auditing import audit_store, ground_of
+from engine.steps.watching.auditing import audit_store, ground_of
 from engine.store.auditing.contract import Violation
 
 

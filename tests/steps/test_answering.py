@@ -10,8 +10,9 @@ import pytest
 
 from engine.domain.news import DeliveryNews, NewsKind
 from engine.domain.words import Accepted, InDoubt, Result
-from engine.steps import asking, receiving
-from engine.steps.asking import SignUp
+from engine.steps import receiving
+from engine.steps.consent import asking
+from engine.steps.consent.asking import SignUp
 from tests.conftest import MakeApp
 from tests.people import NOW
 from tests.steps.test_replying import VISITOR, Scripted, ask, rows, send

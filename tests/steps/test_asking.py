@@ -15,8 +15,10 @@ from engine.domain.permission import ConsentState, Permitted, Refused, permit
 from engine.domain.words import Reason
 from engine.errors import UsageError
 from engine.keys import Keyring
-from engine.steps import asking, forgetting, registering, rights, subjects, subscribing, suppressing
-from engine.steps.asking import SignUp, Visitor
+from engine.steps import subscribing, suppressing
+from engine.steps.consent import asking, registering
+from engine.steps.consent.asking import SignUp, Visitor
+from engine.steps.privacy import forgetting, rights, subjects
 from engine.steps.suppressing import ledger_of
 from engine.store import consents, replies, wordings
 from engine.store.database import Database

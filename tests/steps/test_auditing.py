@@ -13,7 +13,8 @@ from sqlmodel import Session
 
 from engine.app import App
 from engine.domain.words import State
-from engine.steps import auditing, subscribing
+from engine.steps import subscribing
+from engine.steps.watching import auditing
 from engine.store import audit
 from engine.store.auditing.contract import Violation
 from engine.store.database import Database

@@ -17,8 +17,8 @@ from engine.domain.words import Reason
 from engine.errors import ProviderRefused, TreuepostError, UsageError
 from engine.language import Language
 from engine.providers import brevo_blocked
-from engine.steps import readying
 from engine.steps.importing import blocked
+from engine.steps.watching import readying
 from engine.store import imports
 from engine.store.suppression_log import SuppressionLog
 from engine.store.tables import Suppression

@@ -13,7 +13,8 @@ from engine.domain.complaints import Brake
 from engine.domain.news import DeliveryNews, NewsKind
 from engine.domain.words import Reason, State
 from engine.language import Language
-from engine.steps import braking, receiving, sending, worrying
+from engine.steps import braking, receiving, sending
+from engine.steps.watching import worrying
 from engine.store import pauses
 from engine.store.tables import Suppression
 from tests.conftest import MakeApp

@@ -10,7 +10,8 @@ import pytest
 from engine.app import App
 from engine.domain.permission import ConsentState
 from engine.errors import UsageError
-from engine.steps import alarming, auditing, checkpointing, passing
+from engine.steps import passing
+from engine.steps.watching import alarming, auditing, checkpointing
 from engine.store import consents
 from engine.store.checkpoints import Checkpoint, CheckpointLog, standing
 from engine.store.consents import NewConsent

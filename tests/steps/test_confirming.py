@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from engine.clock import stopped_at, system_clock
 from engine.domain.confirmation import ENOUGH_DAYS, FLOOR, TIMES, Usual, never_held, verdict
 from engine.domain.words import Reason, State
-from engine.steps import alarming, confirming, intervening, passing, planning
+from engine.steps import confirming, intervening, passing, planning
 from engine.steps.foresight import explaining, foreseeing
+from engine.steps.watching import alarming
 from engine.store import holds, installation
 from engine.store.messages import TABLE
 from tests.brevo_double import BrevoDouble, serving

@@ -23,23 +23,13 @@ from engine.domain.words import Reason, State
 from engine.errors import NothingFound, UsageError
 from engine.providers import incoming
 from engine.sources.options import ReadOptions
-from engine.steps import (
-    asking,
-    checkpointing,
-    choosing,
-    correcting,
-    forgetting,
-    planning,
-    receiving,
-    replying,
-    retaining,
-    sending,
-    subjects,
-    subscribing,
-)
-from engine.steps.asking import SignUp, Visitor
-from engine.steps.forgetting import Order
+from engine.steps import planning, receiving, sending, subscribing
+from engine.steps.consent import asking, choosing, replying
+from engine.steps.consent.asking import SignUp, Visitor
 from engine.steps.importing.files import import_file
+from engine.steps.privacy import correcting, forgetting, retaining, subjects
+from engine.steps.privacy.forgetting import Order
+from engine.steps.watching import checkpointing
 from engine.store import backups, legal_holds, people, purchases, scrubbing, suppressions
 from engine.store.database import Database
 from engine.store.lawful_tables import PrivacyEvent, Reply

@@ -10,8 +10,8 @@ import pytest
 
 from engine.domain.words import Reason
 from engine.providers.brevo import Brevo
-from engine.steps import readying
 from engine.steps.foresight.foreseeing import foresee
+from engine.steps.watching import readying
 from engine.store import imports, installation
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer

@@ -19,9 +19,11 @@ from engine.domain.words import Accepted, Reason
 from engine.errors import NothingFound, UsageError
 from engine.language import Language
 from engine.rendering import document
-from engine.steps import checkpointing, forgetting, proving, subjects, subscribing, suppressing
-from engine.steps.forgetting import Order
-from engine.steps.proving import Finding, Proof
+from engine.steps import subscribing, suppressing
+from engine.steps.privacy import forgetting, proving, subjects
+from engine.steps.privacy.forgetting import Order
+from engine.steps.privacy.proving import Finding, Proof
+from engine.steps.watching import checkpointing
 from engine.store import consent_log, consents, suppressions
 from engine.store.consents import NewConsent
 from engine.store.lawful_tables import NoticeVersion, PrivacyEvent, Reply, Wording

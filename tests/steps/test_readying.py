@@ -15,9 +15,11 @@ from engine.daemon.readiness import Readiness
 from engine.domain.words import Reason
 from engine.errors import ConfigError
 from engine.providers.brevo import Brevo
-from engine.steps import asking, passing, readying, replying
-from engine.steps.asking import SignUp, Visitor
+from engine.steps import passing
+from engine.steps.consent import asking, replying
+from engine.steps.consent.asking import SignUp, Visitor
 from engine.steps.foresight import trying
+from engine.steps.watching import readying
 from engine.store import imports
 from tests.conftest import CONFIG, MakeApp
 from tests.people import NOW, add_customer, add_service_item

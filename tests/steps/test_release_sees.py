@@ -15,7 +15,9 @@ from sqlmodel import Session
 from engine.app import App
 from engine.clock import stopped_at
 from engine.domain.words import State
-from engine.steps import choosing, correcting, forgetting, planning, sending, subjects, subscribing, suppressing
+from engine.steps import planning, sending, subscribing, suppressing
+from engine.steps.consent import choosing
+from engine.steps.privacy import correcting, forgetting, subjects
 from engine.store.database import Database
 from engine.store.tables import Customer
 from tests.conftest import MakeApp

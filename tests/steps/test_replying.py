@@ -20,8 +20,9 @@ from engine.clock import stopped_at, stopwatch
 from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, NotSent, Reason, Refused, Result
 from engine.errors import StoreFull
 from engine.providers.contract import Recovery
-from engine.steps import asking, guarding, passing, replying, subscribing, suppressing
-from engine.steps.asking import SignUp, Visitor
+from engine.steps import guarding, passing, subscribing, suppressing
+from engine.steps.consent import asking, replying
+from engine.steps.consent.asking import SignUp, Visitor
 from engine.store import budgets, replies
 from engine.store.budgets import Stop
 from engine.store.lawful_tables import Reply
@@ -365,7 +366,7 @@ from pathlib import Path
 from engine.app import assemble
 from engine.clock import stopped_at
 from engine.config.loading import load_config
-from engine.steps import replying
+from engine.steps.consent import replying
 from engine.store import ownership
 from tests.people import NOW
 app = assemble(load_config(Path(sys.argv[1]), {}), stopped_at(NOW))

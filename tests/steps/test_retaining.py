@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from engine.app import App
 from engine.domain.words import State
-from engine.steps import forgetting, planning, retaining, subjects
-from engine.steps.forgetting import Order
+from engine.steps import planning
+from engine.steps.privacy import forgetting, retaining, subjects
+from engine.steps.privacy.forgetting import Order
 from engine.store import evidence, legal_holds, purging
 from engine.store.evidence import Terms
 from engine.store.lawful_tables import PrivacyEvent, RefusalCount

@@ -12,7 +12,8 @@ from engine.cli.output import plain
 from engine.errors import NothingFound, UsageError
 from engine.rendering.dossier import Page
 from engine.rendering.labels import LABELS
-from engine.steps import correcting, processing, rights, subjects, subscribing
+from engine.steps import subscribing
+from engine.steps.privacy import correcting, processing, rights, subjects
 from engine.store.lawful_tables import PrivacyEvent
 from engine.store.tables import Customer
 from tests.conftest import MakeApp

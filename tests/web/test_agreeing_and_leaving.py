@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from engine.clock import stopped_at
 from engine.domain.permission import Permitted, Refused
 from engine.domain.words import Basis, Reason
-from engine.steps import auditing, planning, replying, sending
+from engine.steps import planning, sending
+from engine.steps.consent import replying
 from engine.steps.foresight.recounting import recount
+from engine.steps.watching import auditing
 from engine.store import consent_check
 from engine.web.application import build
 from tests.conftest import MakeApp

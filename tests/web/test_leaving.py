@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from engine.clock import stopped_at
 from engine.domain.permission import Refused, permit
 from engine.domain.words import Reason
-from engine.steps import choosing, planning, replying
+from engine.steps import planning
+from engine.steps.consent import choosing, replying
 from engine.steps.subscribing import policy_of
 from engine.store.consents import permission_facts
 from engine.store.lawful_tables import Reply

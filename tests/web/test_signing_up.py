@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.steps.asking import Pending
+from engine.steps.consent.asking import Pending
 from engine.web.limiting import Limits
 from tests.web.visiting import Asked, dump, pages_of, served, visitor
 

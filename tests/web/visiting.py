@@ -20,7 +20,7 @@ from sqlmodel import SQLModel
 
 from engine.clock import stopped_at
 from engine.errors import UsageError
-from engine.steps.asking import Pending, SignUp, Visitor
+from engine.steps.consent.asking import Pending, SignUp, Visitor
 from engine.store import messages
 from engine.tokens import unsubscribe_token
 from engine.web.application import build

@@ -12,7 +12,7 @@ from engine.domain import registers
 from engine.domain.words import Basis, Reason
 from engine.errors import Finding
 from engine.language import Language
-from engine.steps import registering
+from engine.steps.consent import registering
 from engine.steps.foresight.reaching import Reach, reach, targets_of
 from engine.steps.shop import Premises
 from engine.steps.subscribing import policy_of

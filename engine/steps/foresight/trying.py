@@ -17,8 +17,9 @@ from engine.campaigns.model import Campaign
 from engine.domain.calendar import local_day
 from engine.domain.words import Call, DayRange, Email, Result
 from engine.errors import NothingFound, UsageError
-from engine.steps import composing, gating, readying
+from engine.steps import composing, gating
 from engine.steps.shop import Shop
+from engine.steps.watching import readying
 from engine.store import enrolments, messages, occasions, people
 from engine.store.enrolments import Due, NewMessage, Plan
 from engine.store.people import Person

@@ -21,9 +21,9 @@ from engine.providers import blocking
 from engine.steps.importing.contract import Progress
 from engine.steps.importing.files import ignore
 from engine.steps.importing.permission import Named, keep_named
-from engine.steps.readying import source_name
 from engine.steps.shop import Premises
 from engine.steps.suppressing import ledger_of
+from engine.steps.watching.readying import source_name
 from engine.store import imports, suppressions
 
 _WHAT = "suppressions"

@@ -12,7 +12,7 @@ from engine.domain import addresses as forms
 from engine.domain.permission import ADVERTISING, EVERYTHING, KINDS, Block, ConsentState
 from engine.domain.words import Reason
 from engine.sources.rows import ConsentRow, SuppressionRow
-from engine.steps import registering
+from engine.steps.consent import registering
 from engine.steps.importing.contract import Asked, Checked, Counts, Importer
 from engine.steps.importing.spooling import FirstSeen, Rows
 from engine.steps.shop import Premises

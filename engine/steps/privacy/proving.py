@@ -19,9 +19,9 @@ from engine.domain.addresses import canonical, exact
 from engine.domain.words import Email, Reason, State
 from engine.errors import NothingFound, StoreError, UsageError
 from engine.providers import mime
-from engine.steps import checkpointing
 from engine.steps.shop import Premises
 from engine.steps.subscribing import find_one
+from engine.steps.watching import checkpointing
 from engine.store import addresses, attempts, consent_check, consents, erasures, people, proofs, reports, suppressions
 from engine.store.checkpoints import Checkpoint, standing
 from engine.store.consent_check import Walk

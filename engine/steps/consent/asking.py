@@ -18,8 +18,9 @@ from engine.domain import requests
 from engine.domain.addresses import exact, masked
 from engine.domain.permission import ConsentState, is_sendable
 from engine.errors import UsageError
-from engine.steps import registering, rights
-from engine.steps.barring import barred
+from engine.steps.consent import registering
+from engine.steps.consent.barring import barred
+from engine.steps.privacy import rights
 from engine.steps.shop import Premises
 from engine.steps.subscribing import record
 from engine.steps.suppressing import ledger_of, valid_address

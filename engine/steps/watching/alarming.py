@@ -12,9 +12,10 @@ from engine.domain.calendar import local_day, local_time
 from engine.domain.guard import Suspicion
 from engine.domain.words import Accepted, Call, Email, Reason
 from engine.language import Language
-from engine.steps import checkpointing, guarding, telling, worrying
+from engine.steps import guarding
 from engine.steps.importing.pulling import source_path
 from engine.steps.shop import Shop
+from engine.steps.watching import checkpointing, telling, worrying
 from engine.store import claims, holds, imports, troubles
 from engine.store.checkpoints import line
 

@@ -22,8 +22,8 @@ from engine.domain.permission import ADVERTISING, Block
 from engine.domain.retention import kept_until
 from engine.domain.words import Reason, State
 from engine.providers import outbox
+from engine.steps.privacy.subjects import Subject, refuse_held
 from engine.steps.shop import Premises
-from engine.steps.subjects import Subject, refuse_held
 from engine.steps.suppressing import Stop, keep, ledger_of, stop_mail
 from engine.store import (
     addresses,

@@ -17,8 +17,8 @@ from engine.errors import NothingFound, UsageError
 from engine.sources.rows import CustomerRow, Reading
 from engine.steps.importing.contract import Asked
 from engine.steps.importing.customers import CustomersImport, incoming
+from engine.steps.privacy.subjects import Subject, holds_of, whom
 from engine.steps.shop import Premises
-from engine.steps.subjects import Subject, holds_of, whom
 from engine.store import addresses, customers, installation, legal_holds, people, privacy_events
 from engine.store.customers import Known
 from engine.store.legal_holds import NewHold

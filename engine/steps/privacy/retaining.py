@@ -18,7 +18,7 @@ from engine.domain.calendar import day_start, local_day
 from engine.domain.grammar import Span
 from engine.domain.retention import gone_before
 from engine.providers import outbox
-from engine.steps import forgetting
+from engine.steps.privacy import forgetting
 from engine.steps.shop import Premises
 from engine.store import addresses, consent_log, evidence, legal_holds, privacy_events, purging, scrubbing, troubles
 from engine.store.evidence import Terms

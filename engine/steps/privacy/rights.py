@@ -16,10 +16,10 @@ from sqlmodel import Session
 from engine.config.loading import Config
 from engine.domain.addresses import exact
 from engine.language import LANGUAGES, Language
-from engine.steps import processing
-from engine.steps.processing import Document
+from engine.steps.privacy import processing
+from engine.steps.privacy.processing import Document
+from engine.steps.privacy.subjects import Subject
 from engine.steps.shop import Premises
-from engine.steps.subjects import Subject
 from engine.store import addresses, people, personal_data, privacy_events, scrubbing, suppressions
 from engine.store.consents import ConsentEntry
 from engine.store.privacy_events import Deed

@@ -23,13 +23,14 @@ from engine.domain.words import Accepted, Call, Email, InDoubt, NotSent, Reason,
 from engine.errors import StoreBusy, TreuepostError
 from engine.rendering import replies as mails
 from engine.rendering.replies import Asked
-from engine.steps import breaking, readying, suppressing
-from engine.steps.barring import barred
+from engine.steps import breaking, suppressing
 from engine.steps.calling import LINES
 from engine.steps.claiming import Stopping
+from engine.steps.consent.barring import barred
 from engine.steps.recording import LONGEST_DETAIL, stop_for
 from engine.steps.shop import Shop
 from engine.steps.suppressing import ledger_of
+from engine.steps.watching import readying
 from engine.store import budgets, ownership, replies, wordings
 from engine.store.budgets import Pace
 from engine.store.replies import EXPIRED, REFUSED, SENT, UNKNOWN, WAITING, Called, ReplyRow

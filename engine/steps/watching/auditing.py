@@ -14,9 +14,9 @@ from engine.config.loading import Config
 from engine.domain.calendar import local_day
 from engine.language import Language
 from engine.providers.contract import Provider
-from engine.steps import alarming, checkpointing
-from engine.steps.alarming import Trouble
 from engine.steps.shop import Shop
+from engine.steps.watching import alarming, checkpointing
+from engine.steps.watching.alarming import Trouble
 from engine.store import audit, troubles
 from engine.store.audit import Check
 from engine.store.auditing.contract import EVER, Ground, Hours, Violation

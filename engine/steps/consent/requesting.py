@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.errors import ConfigError, NothingFound, UsageError
-from engine.steps import asking
-from engine.steps.asking import QUEUED, SignUp, Visitor
+from engine.steps.consent import asking
+from engine.steps.consent.asking import QUEUED, SignUp, Visitor
 from engine.steps.shop import Premises
 from engine.steps.subscribing import find_one
 
