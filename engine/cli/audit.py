@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.store.audit import Check
     from engine.store.auditing.contract import Violation
 
-_ERASURE = "nothing remains of erased people: this version cannot erase yet"
+_ERASURE = "nothing remains of erased people in the files: erasing looks there itself, and `privacy purge` again"
 _NO_CAMPAIGNS = "the campaigns' own hours and limits: a campaign file is not valid, see `treuepost check`"
 _EARLIER = "quiet hours and [rules] at_most for mails before %(at)s, when config.toml was last changed"
 

@@ -23,6 +23,11 @@ def _damage(home: Path) -> str:
         return str(found.scalar_one())
 
 
+def test_it_does_not_say_that_this_version_cannot_erase(tmp_path: Path) -> None:
+    home = lay_out(tmp_path / "laden")
+    assert "kann noch nicht" not in typed(home, "audit").stdout
+
+
 def test_a_sound_store_says_what_was_checked_and_ends_with_0(tmp_path: Path) -> None:
     found = document(_mailed(tmp_path), "audit")
     assert isinstance(found, dict)
