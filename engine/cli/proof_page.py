@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.consents import STATES
 from engine.cli.opening import Translate
-from engine.cli.reasons import BASES, KINDS
+from engine.cli.reasons import BASES, KINDS, PURCHASES
 from engine.cli.sentences import sentence, state_word
 from engine.domain.calendar import local_time
 from engine.domain.words import Basis
@@ -92,7 +92,7 @@ def _result(proof: Proof, _: Translate) -> str:
     if proof.finding is Finding.UNKNOWN_ADDRESS:
         return _("%(who)s is not known here, and nothing was ever sent there.", who=proof.asked_for)
     if proof.finding is Finding.NEVER_WRITTEN_TO:
-        return _("No mail was ever sent to %(who)s.", who=proof.asked_for)
+        return _("No mail was ever sent to %(who)s.", who=", ".join(proof.emails) or proof.asked_for)
     if proof.finding is Finding.ERASED:
         return _("The data of %(who)s was erased; no mail there is on record any more.", who=proof.asked_for)
     asked = [one for one in proof.replies if one.called_at]
@@ -175,7 +175,8 @@ def _hint_row(hint: Hinted, words: _Words) -> list[str]:
     version = f"{hint.notice} {hint.notice_version[:_PREFIX]}".strip()
     goods = ", ".join(part for part in hint.categories.split(";") if part) or "–"
     from_sale, shown = words.flag(hint.email_from_sale), words.instant(hint.shown_at)
-    return [hint.purchase_id, f"{hint.on}", hint.status, goods, from_sale, version, shown]
+    status = words.gettext(PURCHASES.get(hint.status, hint.status))
+    return [hint.purchase_id, f"{hint.on}", status, goods, from_sale, version, shown]
 
 
 def _contracts(proof: Proof, words: _Words) -> Section:

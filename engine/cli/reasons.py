@@ -42,6 +42,15 @@ BASES: Mapping[Basis, str] = {
     Basis.CONTRACT: "contract",
 }
 
+PURCHASES: Mapping[str, str] = {
+    "open": "is open",
+    "concluded": "was concluded",
+    "cancelled": "was cancelled",
+    "returned": "was returned",
+    "revoked": "was revoked",
+}
+"""What has become of a purchase."""
+
 REASONS: Mapping[Reason, str] = {
     Reason.NO_ADDRESS: "no e-mail address",
     Reason.UNSENDABLE_ADDRESS: "address cannot be sent to",

@@ -22,6 +22,12 @@ def test_a_proof_is_written_and_told_in_words_without_the_address(home: Path) ->
     assert (home / "anna" / "proof.html").is_file()
 
 
+def test_the_page_names_whom_it_is_about_and_not_the_number_that_was_typed(home: Path) -> None:
+    typed(home, "proof", "1", "--out", str(home / "anna"))
+    page = (home / "anna" / "proof.html").read_text(encoding="utf-8")
+    assert "An anna@example.com wurde nie eine E-Mail versandt." in page
+
+
 def test_a_machine_is_told_what_lies_where(home: Path) -> None:
     told = document(home, "proof", "stranger@example.org", "--out", str(home / "out"), "--operator", "Petra")
     assert told == {
