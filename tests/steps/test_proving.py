@@ -190,7 +190,7 @@ def test_a_known_person_who_got_nothing_was_never_written_to(app: App) -> None:
         add_customer(session, "2", "ben@example.com", first_name="Ben")
     proof = prove(app, "2")
     assert (proof.finding, proof.mails) == (Finding.NEVER_WRITTEN_TO, ())
-    assert "An 2 wurde nie eine E-Mail versandt." in page(app, proof)
+    assert "An ben@example.com wurde nie eine E-Mail versandt." in page(app, proof)
 
 
 def test_a_name_nobody_has_is_refused(app: App) -> None:
