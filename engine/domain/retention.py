@@ -10,11 +10,6 @@ def kept_until(day: date, years: int) -> date:
     return date(day.year + years, 12, 31)
 
 
-def deleted_on(day: date, years: int) -> date:
-    """Return the day on which it goes: withdrawn on 2 January 2026 or on 30 December 2026, gone on 1 January 2030."""
-    return date(day.year + years + 1, 1, 1)
-
-
 def gone_before(today: date, years: int) -> date:
     """Return the day such that whatever ended before it may no longer be kept today."""
     return date(max(1, today.year - years), 1, 1)
