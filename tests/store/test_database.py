@@ -117,6 +117,32 @@ def test_a_store_held_by_another_program_is_said_so(sqlite_database: Database) -
         impatient.close()
 
 
+def test_a_writer_waits_for_its_place_and_takes_it_when_it_is_free(sqlite_database: Database) -> None:
+    entered, wrote = threading.Event(), threading.Event()
+
+    def come_second() -> None:
+        entered.set()
+        with sqlite_database.write() as session:
+            add_customer(session, "2", "bea@example.com")
+        wrote.set()
+
+    second = threading.Thread(target=come_second)
+    with sqlite_database.write() as session:
+        add_customer(session)
+        second.start()
+        assert entered.wait(10)
+        assert not wrote.is_set()
+    second.join(10)
+    assert wrote.is_set()
+
+
+def test_only_a_writers_place_is_asked_for_again_and_again(sqlite_database: Database) -> None:
+    patient = Database(sqlite_database.url.render_as_string(), wait_seconds=7)
+    with patient.write() as session:
+        assert session.execute(sa.text("PRAGMA busy_timeout")).scalar_one() == 7000
+    patient.close()
+
+
 def test_a_day_plus_days_is_a_day_in_sql(database: Database) -> None:
     with database.write() as session:
         add_customer(session, last_purchase_on=date(2026, 1, 31), usual_days=30)

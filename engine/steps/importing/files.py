@@ -7,7 +7,6 @@ it never waits. The same file again changes nothing.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,18 +114,6 @@ def import_table(  # noqa: PLR0913  (the words of one command)
     return run(shop, table, mapping, refused, asked, progress)
 
 
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """Look for circular garbage rarely: rows leave none, and a search after every few of them costs a seventh."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@_collecting_rarely()
 def run(
     shop: Premises, table: Table, mapping: Mapping, refused: RefusedRows, asked: Asked, progress: Progress
 ) -> ImportReport:
