@@ -53,7 +53,7 @@ class Keyring:
 
     def hmacs(self, purpose: str, text: str) -> tuple[str, ...]:
         """Return the text's hash under every key, the current one first: for what is looked up."""
-        return tuple(_hash(key, purpose, text) for key in self.keys)
+        return tuple([_hash(key, purpose, text) for key in self.keys])
 
     @property
     def canary(self) -> str:

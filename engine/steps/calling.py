@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -26,7 +27,7 @@ MADE_UP = 0.5
 """The part of one mail's time by which a call may begin early after one that was late."""
 
 TOGETHER = 4
-"""The part of the senders that are given their calls in one release, where there are that many."""
+"""The part of the senders whose calls are released, and recorded, in one transaction, where there are that many."""
 
 LINES = Lock()
 """Held by whoever calls outside of a flight, and by whoever closes the provider's lines.
@@ -73,7 +74,12 @@ class Flight:
     @property
     def is_worth_it(self) -> bool:
         """Say whether enough senders are free to be given calls together: each release costs a look and a commit."""
-        return self.free >= max(1, self._provider.senders // TOGETHER)
+        return self.free >= self._together
+
+    @property
+    def _together(self) -> int:
+        """Return how many calls are begun, and recorded, in one transaction where there are that many."""
+        return max(1, self._provider.senders // TOGETHER)
 
     def launch(self, calls: Sequence[Outgoing], at: float) -> None:
         """Begin these calls; `at` is when their release was committed, on the stopwatch."""
@@ -82,18 +88,22 @@ class Flight:
             self._pool.submit(self._call, outgoing, at)
 
     def landed(self, wait: float) -> list[Landed]:
-        """Return the calls that have ended; with none yet, wait up to so many seconds for the first."""
-        found: list[Landed] = []
-        try:
-            ended = self._ended.get(timeout=wait) if wait > 0 else self._ended.get_nowait()
-            while True:
+        """Return the calls that have ended, once there are enough to be recorded together.
+
+        Wait up to so many seconds for them, and then be content with those there are (with no wait: with none).
+        """
+        until, found = stopwatch() + wait, []
+        if not wait and self._ended.qsize() < min(self._together, self.under_way):
+            return []
+        with suppress(Empty):
+            while self.under_way:
+                enough = len(found) >= self._together
+                ended = self._ended.get(timeout=0.0 if enough else max(0.0, until - stopwatch()))
                 self.under_way -= 1
                 if isinstance(ended, BaseException):
                     raise ended
                 found.append(ended)
-                ended = self._ended.get_nowait()
-        except Empty:
-            return found
+        return found
 
     def _call(self, outgoing: Outgoing, at: float) -> None:
         try:

@@ -198,14 +198,14 @@ def _render(run: Run, inspection: Inspection) -> list[Letter]:
     now = run.clock()  # one instant for the group: its date line and local days are then made once
     for one in going:
         if one.row.id in frozen:
-            letters.append(Letter(one, frozen[one.row.id]))
+            letters.append(Letter(one, frozen[one.row.id], attempts.digest(frozen[one.row.id])))
             continue
         try:
             rendered, email = composing.compose(run.app, one, inspection.known, now)
         except Exception as error:  # noqa: BLE001  (one poisoned message must not hold up the others)
             _fail(run, one.row, [row for row in one.carried if row.state is State.CLAIMED], error)
         else:
-            letters.append(Letter(one, email, rendered))
+            letters.append(Letter(one, email, attempts.digest(email), rendered))
     return letters
 
 

@@ -30,10 +30,14 @@ _ENDS = {"skip": State.SKIPPED, "expire": State.EXPIRED, "cancel": State.CANCELL
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message with its mail: rendered just now, or frozen at an earlier release (`rendered` is None)."""
+    """A message with its mail and the mail's digest: made before the release, which holds up every other writer.
+
+    The mail is rendered just now, or frozen at an earlier release (`rendered` is None).
+    """
 
     one: Inspected
     email: Email
+    sha256: str
     rendered: Rendered | None = None
 
 
@@ -43,6 +47,7 @@ class Released:
 
     row: MessageRow
     email: Email
+    sha256: str
     carried: tuple[MessageRow, ...] = ()
 
 
@@ -140,7 +145,8 @@ def _write_intents(
         if one.row.id not in made:
             continue
         carried = messages.bind(session, one.carried, one.row.id, now=now, actor=owner) if one.carried else []
-        released.append(Released(messages.moved(made[one.row.id]), letter.email, tuple(carried)))
+        row = messages.moved(made[one.row.id])
+        released.append(Released(row, letter.email, letter.sha256, tuple(carried)))
     return released
 
 
@@ -149,19 +155,17 @@ def _begin(session: Session, app: Shop, parts: Sequence[Sequence[Released]], now
     outgoing = [
         Outgoing(call_key([(mail.row.message_id, mail.row.fence) for mail in part]), tuple(part)) for part in parts
     ]
-    digests = {call.key: [attempts.digest(mail.email) for mail in call.mails] for call in outgoing}
+    digests = {call.key: [mail.sha256 for mail in call.mails] for call in outgoing}
     numbers = calls.begin(session, app.provider.name, digests, now)
-    _write_down(session, [(call, numbers[call.key], digests[call.key]) for call in outgoing], app.provider.name, now)
+    _write_down(session, [(call, numbers[call.key]) for call in outgoing], app.provider.name, now)
     return outgoing
 
 
-def _write_down(
-    session: Session, begun: Sequence[tuple[Outgoing, int, Sequence[str]]], provider: str, now: datetime
-) -> None:
+def _write_down(session: Session, begun: Sequence[tuple[Outgoing, int]], provider: str, now: datetime) -> None:
     parts = [
-        (mail.email, attempts.Part(mail.row, number, position, sha256))
-        for call, number, digests in begun
-        for position, (mail, sha256) in enumerate(zip(call.mails, digests, strict=True))
+        (mail.email, attempts.Part(mail.row, number, position, mail.sha256))
+        for call, number in begun
+        for position, mail in enumerate(call.mails)
     ]
     attempts.freeze(session, [(part.row.id, email, part.sha256) for email, part in parts], now)
     attempts.begin(session, [part for _, part in parts], provider, now)
@@ -185,10 +189,9 @@ def release_again(
     made = messages.transition(session, moves, now=now, actor=owner)
     released = [messages.moved(move) for move in made]
     calls.repeat(session, call, now)
-    mails = tuple(Released(row, frozen[row.id]) for row in released)
+    mails = tuple(Released(row, frozen[row.id], attempts.digest(frozen[row.id])) for row in released)
     outgoing = Outgoing(call.key, mails, repeated=True)
-    digests = [attempts.digest(mail.email) for mail in mails]
-    _write_down(session, [(outgoing, call.id, digests)], call.provider, now)
+    _write_down(session, [(outgoing, call.id)], call.provider, now)
     return outgoing
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 
+import orjson
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -25,7 +26,7 @@ _OPEN = Lookup(
     _ATTEMPTS.c.message,
 )
 LONGEST_DETAIL = 4000
-_TEXTS = tuple(field.name for field in fields(Email) if field.name != "headers")
+_TEXTS = attrgetter(*(field.name for field in fields(Email) if field.name != "headers"))
 _WORDS: dict[type[Result], str] = {
     Accepted: "accepted",
     Refused: "refused",
@@ -46,9 +47,10 @@ class Part:
 
 def digest(email: Email) -> str:
     """Return the SHA-256 of everything the provider is given for this mail."""
-    headers = (part for name in sorted(email.headers) for part in (name, email.headers[name]))
-    texts = (*(getattr(email, name) for name in _TEXTS), *headers)
-    return hashlib.sha256("".join(f"{len(text)}:{text}" for text in texts).encode()).hexdigest()
+    texts = list(_TEXTS(email))
+    for pair in sorted(email.headers.items()):
+        texts += pair
+    return hashlib.sha256("".join([f"{len(text)}:{text}" for text in texts]).encode()).hexdigest()
 
 
 def freeze(session: Session, mails: Sequence[tuple[int, Email, str]], now: datetime) -> None:
@@ -64,7 +66,7 @@ def freeze(session: Session, mails: Sequence[tuple[int, Email, str]], now: datet
             "subject": email.subject,
             "html": email.html,
             "text": email.text,
-            "headers": json.dumps(email.headers, ensure_ascii=False),
+            "headers": orjson.dumps(email.headers).decode(),
             "sha256": sha256,
             "frozen_at": now,
         }
@@ -98,7 +100,7 @@ def _email(row: sa.Row[tuple[object, ...]]) -> Email:
         subject=row.subject,
         html=row.html,
         text=row.text,
-        headers=json.loads(row.headers),
+        headers=orjson.loads(row.headers),
     )
 
 

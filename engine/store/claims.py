@@ -11,8 +11,9 @@ from sqlmodel import Session
 
 from engine.domain.retry import LEASE
 from engine.domain.words import State
-from engine.store import installation, messages
-from engine.store.messages import TABLE, WAITING, MessageRow
+from engine.store import installation, messages, tuples
+from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
+from engine.store.upsert import is_sqlite
 
 
 def claim(
@@ -24,7 +25,8 @@ def claim(
     writer in at a time.
     """
     due = _due(now, limit, campaigns, rehearsal=rehearsal)
-    rows = messages.by_ids(session, session.connection().execute(due).scalars())
+    found = tuples.Asked(due).rows(session) if is_sqlite(session) else session.connection().execute(due)
+    rows = [MessageRow._make(row) for row in found]
     lease = now + LEASE
     return messages.move_all(session, rows, State.CLAIMED, now=now, actor=owner, owner=owner, lease_until=lease)
 
@@ -34,7 +36,7 @@ def _due(now: datetime, limit: int, campaigns: Collection[str], *, rehearsal: bo
     # The text with nothing added keeps a database from reading a campaign's whole history for its open messages.
     campaign = TABLE.c.campaign.concat("")
     return (
-        sa.select(TABLE.c.id)
+        sa.select(*COLUMNS)
         .where(
             WAITING,
             TABLE.c.send_after <= now,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlmodel import Session
@@ -36,5 +36,5 @@ class Lookup:
     def _found(self, session: Session, values: list[object], given: dict[str, object]) -> tuples.Rows:
         if tuples.DRIVER not in session.info:
             return session.connection().execute(self._postgres, given | {_VALUES: values}).all()
-        found = self._sqlite.ask(session, given | {_VALUES: json.dumps(values)})
+        found = self._sqlite.ask(session, given | {_VALUES: orjson.dumps(values).decode()})
         return tuples.decoded(found, self._decoders)

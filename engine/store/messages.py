@@ -51,7 +51,8 @@ class MessageRow(NamedTuple):
     carried_by: int | None
 
 
-_FIELDS = frozenset(MessageRow._fields)
+_PLACES = {name: place for place, name in enumerate(MessageRow._fields)}
+_STATE, _REASON = _PLACES["state"], _PLACES["reason"]
 WAITING: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
 UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('claimed', 'sending', 'in_doubt', 'held')")
 """Spelled as in the partial indexes, so that both databases read the open messages and not the history."""
@@ -96,12 +97,12 @@ def transition(session: Session, moves: Iterable[Move], *, now: datetime, actor:
     return made
 
 
-def _standing(session: Session, ids: Sequence[int]) -> dict[int, tuple[State, int]]:
+def _standing(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, int]]:
     """Return where these messages stand, and keep them there until the transaction ends."""
     if not ids:
         return {}
     if is_sqlite(session):  # its one writer is this transaction
-        return {number: (State(state), fence) for number, state, fence in _STANDING.rows(session, list(ids))}
+        return {number: (state, fence) for number, state, fence in _STANDING.rows(session, list(ids))}
     locked = sa.select(TABLE.c.id, TABLE.c.state, TABLE.c.fence).where(TABLE.c.id.in_(ids)).order_by(TABLE.c.id)
     return {row.id: (row.state, row.fence) for row in session.connection().execute(locked.with_for_update())}
 
@@ -136,8 +137,12 @@ def move_all(
 
 def moved(move: Move) -> MessageRow:
     """Return a message's row as it stands after a move."""
-    known = {name: value for name, value in move.values.items() if name in _FIELDS}
-    return move.message._replace(state=move.after, reason=move.reason, **known)
+    row: list[Any] = list(move.message)
+    row[_STATE], row[_REASON] = move.after, move.reason
+    for name, value in move.values.items():
+        if (place := _PLACES.get(name)) is not None:
+            row[place] = value
+    return MessageRow._make(row)
 
 
 def bind(session: Session, rows: Sequence[MessageRow], lead: int, *, now: datetime, actor: str) -> list[MessageRow]:

@@ -52,6 +52,10 @@ class Asked:
         self._values = tuple(_bound(compiled, name) for name in compiled.positiontup or ())
         self._decoders = decoders(select)
 
+    def rows(self, session: Session) -> Rows:
+        """Return all rows at once."""
+        return decoded(driver(session).execute(self._sql, self._values).fetchall(), self._decoders)
+
     def chunks(self, session: Session, size: int) -> Iterator[Rows]:
         """Yield the rows, so many at a time."""
         cursor = driver(session).execute(self._sql, self._values)

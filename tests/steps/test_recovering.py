@@ -51,7 +51,7 @@ def begin(session: Session, row: MessageRow) -> None:
 
 def told(row: MessageRow, result: Result) -> list[Landed]:
     """Return what a call with one mail has come to."""
-    return [Landed(Outgoing("key", (Released(row, MAIL),)), [result])]
+    return [Landed(Outgoing("key", (Released(row, MAIL, "hash"),)), [result])]
 
 
 def test_a_claimed_message_goes_back_to_where_it_came_from(database: Database) -> None:
