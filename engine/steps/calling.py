@@ -92,7 +92,8 @@ class Flight:
 
         Wait up to so many seconds for them, and then be content with those there are (with no wait: with none).
         """
-        until, found = stopwatch() + wait, []
+        until = stopwatch() + wait
+        found: list[Landed] = []
         if not wait and self._ended.qsize() < min(self._together, self.under_way):
             return []
         with suppress(Empty):
