@@ -76,7 +76,11 @@ class Message(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_message_queue", "send_after", "id", **_where("state IN ('planned', 'retrying')")),
-        sa.Index("ix_message_open", "state", **_where("state IN ('claimed', 'sending', 'in_doubt', 'held')")),
+        sa.Index(
+            "ix_message_open",
+            "state",
+            **_where("state IN ('claimed', 'sending') OR state IN ('in_doubt', 'held')"),
+        ),
         sa.Index("ix_message_address", "address_id", "sent_at"),
         sa.Index("ix_message_campaign", "campaign", "planned_at"),
         sa.UniqueConstraint("enrolment_id", "step"),
@@ -180,7 +184,7 @@ class Attempt(SQLModel, table=True):
         sa.Index("ix_attempt_call", "call_id", "position"),
     )
     id: int | None = _key()
-    message: int = Field(foreign_key="message.id", index=True)
+    message: int = Field(foreign_key="message.id")
     number: int
     fence: int
     provider: str

@@ -54,7 +54,9 @@ class MessageRow(NamedTuple):
 _PLACES = {name: place for place, name in enumerate(MessageRow._fields)}
 _STATE, _REASON = _PLACES["state"], _PLACES["reason"]
 WAITING: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('planned', 'retrying')")
-UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column("message.state IN ('claimed', 'sending', 'in_doubt', 'held')")
+UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column(
+    "(message.state IN ('claimed', 'sending') OR message.state IN ('in_doubt', 'held'))"
+)
 """Spelled as in the partial indexes, so that both databases read the open messages and not the history."""
 
 _IN_HAND = sa.and_(UNDER_WAY, TABLE.c.state.in_([State.CLAIMED, State.SENDING]))
