@@ -18,7 +18,7 @@ from engine.domain.states import CLAIMABLE, may_go
 from engine.domain.words import OnDoubt, Reason, State
 from engine.store.lookups import Lookup
 from engine.store.message_tables import Message, MessageEvent
-from engine.store.upsert import append, change, is_sqlite
+from engine.store.upsert import append, change, chunks, is_sqlite
 
 TABLE: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
@@ -84,9 +84,7 @@ def transition(session: Session, moves: Iterable[Move], *, now: datetime, actor:
     """Move messages, each only if it still stands where its row says; return the moves that were made."""
     wanted = list(moves)
     for move in wanted:
-        if not may_go(move.message.state, move.after):
-            row = move.message
-            raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {move.after}")
+        _refuse_forbidden(move.message, move.after)
     standing = _standing(session, [move.message.id for move in wanted])
     made = [move for move in wanted if standing.get(move.message.id) == (move.message.state, move.message.fence)]
     by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -97,6 +95,11 @@ def transition(session: Session, moves: Iterable[Move], *, now: datetime, actor:
         change(session, TABLE, rows)
     note_events(session, [_event(move, now, actor) for move in made])
     return made
+
+
+def _refuse_forbidden(row: MessageRow, after: State) -> None:
+    if not may_go(row.state, after):
+        raise ForbiddenMove(f"message {row.message_id} may not go from {row.state} to {after}")
 
 
 def _standing(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, int]]:
@@ -131,10 +134,30 @@ def note_events(session: Session, events: Sequence[Mapping[str, object]]) -> Non
 def move_all(
     session: Session, rows: Sequence[MessageRow], after: State, *, now: datetime, actor: str, **values: Any
 ) -> list[MessageRow]:
-    """Move many messages the same way; return the rows that moved, as they are now."""
+    """Move many messages the same way, in two statements; return the rows that moved, as they are now."""
     reason, detail = values.pop("reason", None), str(values.pop("detail", ""))
-    moves = [Move(row, after, reason, detail, values) for row in rows]
-    return [moved(move) for move in transition(session, moves, now=now, actor=actor)]
+    for row in rows:
+        _refuse_forbidden(row, after)
+    standing = _standing(session, [row.id for row in rows])
+    made = [row for row in rows if standing.get(row.id) == (row.state, row.fence)]
+    for part in chunks([row.id for row in made]):
+        mine = TABLE.c.id.in_(part)
+        told = {"at": now, "after": after.value, "actor": actor, "reason": reason.value if reason else ""}
+        _note_alike(
+            session, mine, told | {"detail": detail} | ({"fence": values["fence"]} if "fence" in values else {})
+        )
+        session.connection().execute(
+            sa.update(TABLE).where(mine).values(state=after, reason=reason, detail=detail, **values)
+        )
+    return [moved(Move(row, after, reason, detail, values)) for row in made]
+
+
+def _note_alike(session: Session, mine: sa.ColumnElement[bool], told: Mapping[str, object]) -> None:
+    """Append the same event to the history of many messages that are still where they were."""
+    said = {name: sa.literal(value, _EVENTS.c[name].type) for name, value in told.items()}
+    columns = {"message": TABLE.c.id, "before": TABLE.c.state, "fence": TABLE.c.fence} | said
+    rows = sa.select(*columns.values()).where(mine).order_by(TABLE.c.id)
+    session.connection().execute(sa.insert(_EVENTS).from_select(list(columns), rows))
 
 
 def moved(move: Move) -> MessageRow:
