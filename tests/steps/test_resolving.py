@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlmodel import select
 
 from engine.app import App
 from engine.domain.news import DeliveryNews, NewsKind
@@ -28,9 +29,10 @@ from engine.providers.contract import Recovery
 from engine.steps import subscribing
 from engine.store import delivery_events
 from engine.store.message_tables import ProviderCall
+from engine.store.tables import Customer
 from tests.conftest import CONFIG, MakeApp
-from tests.people import NOW
-from tests.steps.sending_shop import ATTEMPTS, BIRTHDAY, add_birthdays, later, rows, send, states, tick
+from tests.people import NOW, add_service_item
+from tests.steps.sending_shop import ATTEMPTS, BIRTHDAY, SERVICE, add_birthdays, later, rows, send, states, tick
 
 CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 KEY = Recovery(replays=timedelta(minutes=12))
@@ -237,3 +239,17 @@ def test_news_that_came_before_a_no_are_believed(make_app: MakeApp) -> None:
     tick(app, later(60))
     assert _reasons(app) == [("sent", Reason.PROVED)]
     assert len(voice.calls) == 1
+
+
+def test_two_mails_to_one_address_are_no_reason_against_their_own_repeat(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=2)
+    config = CONFIG.replace("[wording.", '[rules]\nat_most = ["2 per 7 days"]\n\n[wording.', 1)
+    app = replace(make_app(config=config, campaigns={"birthday": BIRTHDAY, "service": SERVICE}), provider=voice)
+    add_birthdays(app, 1)
+    with app.database.write() as session:
+        add_service_item(session, session.exec(select(Customer)).one(), "S1", NOW.date())
+    tick(app)
+    assert [len(call.emails) for call in voice.calls] == [2]
+    voice.answer = Accepted("4711")
+    send(app, later(1))
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 2
