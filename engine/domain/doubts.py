@@ -75,6 +75,17 @@ def after_silence(doubt: Doubt, now: datetime) -> datetime:
     return now + max((doubt.settles or FIRST_REPEAT) / 4, FIRST_REPEAT)
 
 
+def after_not_yet(until: datetime | None, ends: datetime, now: datetime) -> datetime:
+    """Return when to look again at a call that may not be repeated yet; its key is not relied on after `ends`.
+
+    Some waits have no date: a campaign that is off may be on again in a minute. What is guessed for them may lie beyond
+    the key's end; then half of the time that is left is waited.
+    """
+    if until is not None and until < ends:
+        return until
+    return min(ends, now + max(FIRST_REPEAT, (ends - now) / 2))
+
+
 def _when(way: Way, at: datetime, now: datetime) -> Step:
     return Step(way, now) if now >= at else Step(Way.WAIT, at)
 

@@ -189,10 +189,10 @@ def repeat(session: Session, app: Shop, call: CallRow, *, now: datetime, owner: 
 def _refused(
     session: Session, app: Shop, call: CallRow, members: Sequence[Doubted], no: Decision, now: datetime
 ) -> None:
-    """Wait if that can still be in time for the key; otherwise the call is never repeated again."""
+    """Wait where it may go later, as long as its key lives; otherwise the call is never repeated again."""
     life = app.provider.recovery.replays
-    if no.action == "wait" and no.until is not None and life is not None and no.until < call.first_at + life:
-        calls.put_off(session, members, no.until)
+    if no.action == "wait" and life is not None:
+        calls.put_off(session, members, doubts.after_not_yet(no.until, call.first_at + life, now))
     else:
         calls.forbid_repeat(session, call)
         calls.put_off(session, members, now)

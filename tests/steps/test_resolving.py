@@ -127,6 +127,27 @@ def test_a_batch_with_somebody_who_withdrew_is_never_repeated(make_app: MakeApp)
     assert len(voice.calls) == 1
 
 
+def test_a_campaign_that_is_off_for_a_moment_costs_no_doubt_its_key(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    app = _shop(make_app, voice, 1)
+    send(replace(app, campaigns=()), later(1))
+    assert (len(voice.calls), states(app)) == (1, {"in_doubt": 1})
+    voice.answer = Accepted("4711")
+    send(app, later(7))
+    assert _reasons(app) == [("sent", Reason.PROVED)]
+
+
+def test_a_campaign_that_stays_off_until_the_key_is_old_leaves_the_doubt(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    app = replace(_shop(make_app, voice, 1), campaigns=())
+    for minute in range(1, 12):
+        send(app, later(minute))
+        assert states(app) == {"in_doubt": 1}
+    send(app, later(12))
+    assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
+    assert len(voice.calls) == 1
+
+
 def test_a_repeat_waits_for_the_hours_in_which_one_may_write(make_app: MakeApp) -> None:
     voice = Voice(Recovery(timedelta(hours=24)))
     evening = BIRTHDAY + '[send]\nbetween = "09:00-09:35"\n'
