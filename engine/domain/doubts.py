@@ -1,8 +1,9 @@
 """What to do about a mail that may have been accepted: repeat the identical call, look it up, wait, or say "unknown".
 
 Pure rules. A repeat is allowed only with the call's own key, inside the key's life, and while every mail of the call
-is still in doubt and may still go. A look-up counts only after the settle time, and only two "no" in a row are
-believed: an index lags. What cannot be found out follows the campaign's `on_doubt`.
+may still go and is in doubt, or has certainly gone with this very call: what was proved of one mail since takes
+nothing from the others. A look-up counts only after the settle time, and only two "no" in a row are believed: an index
+lags. What cannot be found out follows the campaign's `on_doubt`.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Doubt:
     """One mail in doubt and its call: when that was first and last made, how often, and how many look-ups said no.
 
     `replays` and `settles` are what the provider offers (see its `Recovery`); `whole` says that every mail of the call
-    is in doubt and may still be written to; `resend` is the campaign's `on_doubt`; `proved` says that the provider has
-    told of the mail since.
+    is in doubt or was proved to have gone with it, and may still be written to; `resend` is the campaign's `on_doubt`;
+    `proved` says that the provider has told of the mail since.
     """
 
     first_at: datetime
@@ -73,6 +74,17 @@ def next_step(doubt: Doubt, now: datetime) -> Step:
 def after_silence(doubt: Doubt, now: datetime) -> datetime:
     """Return when to look a mail up again after a look-up that brought no usable answer."""
     return now + max((doubt.settles or FIRST_REPEAT) / 4, FIRST_REPEAT)
+
+
+def after_not_yet(until: datetime | None, ends: datetime, now: datetime) -> datetime:
+    """Return when to look again at a call that may not be repeated yet; its key is not relied on after `ends`.
+
+    Some waits have no date: a campaign that is off may be on again in a minute. What is guessed for them may lie beyond
+    the key's end; then half of the time that is left is waited.
+    """
+    if until is not None and until < ends:
+        return until
+    return min(ends, now + max(FIRST_REPEAT, (ends - now) / 2))
 
 
 def _when(way: Way, at: datetime, now: datetime) -> Step:

@@ -170,10 +170,11 @@ class _Group:
         return Inspected(row, campaign, person, zone, permission, decide(found, self.now))
 
     def count(self, one: Inspected) -> None:
-        """Let a mail that may go count for the caps of those after it."""
+        """Let a mail that may go count for the caps of those after it: once, also where its call is to be repeated."""
         if one.person.address_id is not None:
-            mail = Written(one.row.id, one.row.campaign, one.row.kind, self.now)
-            self.known.written.setdefault(one.person.address_id, []).append(mail)
+            mails = self.known.written.setdefault(one.person.address_id, [])
+            if not any(mail.message == one.row.id for mail in mails):
+                mails.append(Written(one.row.id, one.row.campaign, one.row.kind, self.now))
 
     def _facts(self, row: MessageRow, person: Person, zone: ZoneInfo, permission: PermissionFacts) -> Facts:
         written = self.known.written.get(person.address_id or 0, ())

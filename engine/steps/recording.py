@@ -19,7 +19,7 @@ from engine.steps import breaking, suppressing
 from engine.steps.calling import Landed
 from engine.steps.releasing import Outgoing, Released, let_go, skip_carried
 from engine.steps.shop import Shop
-from engine.store import attempts, budgets, delivery_events, messages
+from engine.store import attempts, budgets, calls, delivery_events, messages
 from engine.store.budgets import Stop
 from engine.store.messages import MessageRow, Move
 from engine.store.suppressions import NewSuppression
@@ -41,21 +41,16 @@ class Recorded:
 
 def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: datetime, owner: str) -> Recorded:
     """Write down what came of these calls."""
-    called = [one for one in landed if one.results is not None]
-    results = _proved(
-        session,
-        [
-            _Told(mail, result, one.outgoing.repeated)
-            for one in called
-            for mail, result in zip(one.outgoing.mails, one.results or (), strict=True)
-        ],
-    )
+    everything = _told(landed)
+    along = [told for told in everything if told.mail.goes_along]
+    late = _keep_along(session, along, everything, now, owner)
+    results = _proved(session, [told for told in everything if not told.mail.goes_along])
     in_time = attempts.finish(session, [(told.mail.row, told.result) for told in results], now)
     ways = {told.mail.row.id: _moves(app, told, now) for told in results if told.mail.row.id in in_time}
     made = messages.transition(session, [way[0] for way in ways.values()], now=now, actor=owner)
     moved = {move.message.id for move in made}
     messages.transition(session, [move for row in moved for move in ways[row][1:]], now=now, actor=owner)
-    counts = Counter(ways[row][-1].after.value for row in moved)
+    counts = Counter(ways[row][-1].after.value for row in moved) + Counter(late=late)
     carried = [move for told in results if told.mail.row.id in moved for move in _carried(told, ways, now)]
     messages.transition(session, carried, now=now, actor=owner)
     bounced: list[NewSuppression] = []
@@ -66,7 +61,7 @@ def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: dateti
             _keep_evidence(session, told.mail.row, told.result, now, owner)
             counts["late"] += 1
     if not app.provider.rehearsal:
-        breaking.note(session, app.provider.name, [told.result for told in results], now)
+        breaking.note(session, app.provider.name, [told.result for told in (*results, *along)], now)
     for one in landed:
         if one.results is None:
             counts.update(_take_back(session, one.outgoing, now, owner))
@@ -80,6 +75,34 @@ class _Told:
     mail: Released
     result: Result
     repeated: bool
+
+
+def _told(landed: Sequence[Landed]) -> list[_Told]:
+    return [
+        _Told(mail, result, one.outgoing.repeated)
+        for one in landed
+        if one.results is not None
+        for mail, result in zip(one.outgoing.mails, one.results, strict=True)
+    ]
+
+
+def _keep_along(session: Session, along: Sequence[_Told], together: Sequence[_Told], now: datetime, owner: str) -> int:
+    """Keep what the answer says of mails that were proved before: it moves nothing. Return how many came too late.
+
+    At most it names the provider's number of a mail of which only our own was told. Its words are not kept: what is
+    sent may be erased at any time, and nobody would look for a name there again.
+    """
+    if not along:
+        return 0
+    delivery_events.hold(session, [told.mail.row for told in together])
+    said = [(told.mail.row, replace(told.result, detail="")) for told in along]
+    in_time = attempts.finish(session, said, now)
+    accepted = [(row.id, result.provider_id) for row, result in said if isinstance(result, Accepted)]
+    calls.name(session, {number: theirs for number, theirs in accepted if theirs})
+    late = [(row, result) for row, result in said if row.id not in in_time]
+    for row, result in late:
+        _keep_evidence(session, row, result, now, owner)
+    return len(late)
 
 
 def _proved(session: Session, results: list[_Told]) -> list[_Told]:
@@ -115,8 +138,8 @@ def _moves(app: Shop, told: _Told, now: datetime) -> list[Move]:
 def _take_back(session: Session, outgoing: Outgoing, now: datetime, owner: str) -> Counter[str]:
     """Return released mails to where they were: their call was not begun."""
     soon = now + timedelta(seconds=1)
-    rows = [mail.row for mail in outgoing.mails]
-    attempts.abandon(session, rows, "not_begun", now)
+    attempts.abandon(session, [mail.row for mail in outgoing.mails], "not_begun", now)
+    rows = [mail.row for mail in outgoing.mails if not mail.goes_along]
     if outgoing.repeated:
         moves = [Move(row, State.IN_DOUBT, Reason.GIVEN_BACK, "too slow", {"owner": ""}) for row in rows]
     else:

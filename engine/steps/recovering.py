@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from engine.domain.words import Reason, State
 from engine.steps.releasing import resting
-from engine.store import attempts, messages, ownership
+from engine.store import attempts, calls, messages, ownership
 from engine.store.database import Database
 from engine.store.messages import MessageRow, Move
 
@@ -62,7 +62,8 @@ def _recover_some(database: Database, now: datetime, *, everything: bool) -> int
 def _take(session: Session, orphans: list[MessageRow], now: datetime) -> int:
     made = messages.transition(session, [_fate(row) for row in orphans], now=now, actor="recovery")
     called = [move.message for move in made if move.message.state is State.SENDING]
-    attempts.abandon(session, called, Reason.OWNER_DIED.value, now)
+    along = calls.gone_along(session, called)
+    attempts.abandon(session, [*called, *along], Reason.OWNER_DIED.value, now)
     return len(made)
 
 

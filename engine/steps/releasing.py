@@ -50,6 +50,11 @@ class Released:
     sha256: str
     carried: tuple[MessageRow, ...] = ()
 
+    @property
+    def goes_along(self) -> bool:
+        """Say whether the mail was proved before, and is here only so that its call is the identical one."""
+        return self.row.state is State.SENT
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -172,27 +177,41 @@ def _write_down(session: Session, begun: Sequence[tuple[Outgoing, int]], provide
 
 
 def release_again(
-    session: Session, app: Shop, call: CallRow, doubts: Sequence[Doubted], *, now: datetime, owner: str
+    session: Session, app: Shop, call: CallRow, members: Sequence[Doubted], *, now: datetime, owner: str
 ) -> Outgoing | Decision:
     """Release the identical call a second time, if every member may still be written to; the caller holds them all.
 
-    Otherwise return the first decision against it: nothing of the call is repeated then.
+    Otherwise return the first decision against it: nothing of the call is repeated then. That is so for a member that
+    was proved since as well, and where the bytes of one are gone: another call would be no repeat.
     """
-    rows = [one.row for one in doubts]
+    rows = [one.row for one in members]
     against = [one for one in inspect(session, app, rows, now).messages if one.decision.action != "send"]
     if against:
         return against[0].decision
     frozen = attempts.frozen(session, [row.id for row in rows])
-    values = {"owner": owner, "lease_until": now + LEASE, "check_at": None}
-    # No attempt is burnt: whether the first call went is still open, and only what did not go is tried again.
-    moves = [Move(row, State.SENDING, Reason.REPEATED, values=values | {"fence": row.fence + 1}) for row in rows]
-    made = messages.transition(session, moves, now=now, actor=owner)
-    released = [messages.moved(move) for move in made]
+    digests = [attempts.digest(frozen[row.id]) for row in rows if row.id in frozen]
+    if calls.digest(digests) != call.sha256:
+        return Decision("skip", Reason.ERASED)
+    released = {row.id: row for row in _write_again(session, rows, now, owner)}
     calls.repeat(session, call, now)
-    mails = tuple(Released(row, frozen[row.id], attempts.digest(frozen[row.id])) for row in released)
+    mails = tuple(Released(released[row.id], frozen[row.id], digest) for row, digest in zip(rows, digests, strict=True))
     outgoing = Outgoing(call.key, mails, repeated=True)
     _write_down(session, [(outgoing, call.id)], call.provider, now)
     return outgoing
+
+
+def _write_again(session: Session, rows: Sequence[MessageRow], now: datetime, owner: str) -> list[MessageRow]:
+    """Write the intents of a repeat; return the rows as they stand then."""
+    values = {"owner": owner, "lease_until": now + LEASE, "check_at": None}
+    # No attempt is burnt: whether the first call went is still open, and only what did not go is tried again.
+    moves = [
+        Move(row, State.SENDING, Reason.REPEATED, values=values | {"fence": row.fence + 1})
+        for row in rows
+        if row.state is State.IN_DOUBT
+    ]
+    made = messages.transition(session, moves, now=now, actor=owner)
+    along = calls.go_along(session, [row for row in rows if row.state is State.SENT], now, owner)
+    return [messages.moved(move) for move in made] + along
 
 
 def _intent(letter: Letter, one: Inspected, now: datetime, provider: str) -> Move:

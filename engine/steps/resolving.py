@@ -168,15 +168,19 @@ def _proved(one: _Judged, finding: Finding, now: datetime) -> Move:
 def repeat(session: Session, app: Shop, call: CallRow, *, now: datetime, owner: str) -> Outgoing | None:
     """Release the identical call again; where a member may not go now, put the doubt off or let it be looked up.
 
-    The call is held first, then its addresses, then its members: of several workers one repeats it, and whole.
+    The call is held first, then its addresses, then its members: of several workers one repeats it, and whole. A member
+    that was proved since is in it, at its place.
     """
     standing = calls.hold(session, call.id)
     before = calls.members(session, [call.id]).get(call.id, [])
     addresses.lock(session, {one.row.address_id for one in before if one.row.address_id is not None})
     members = calls.members(session, [call.id], hold=True).get(call.id, [])
-    if standing is None or not members or members[0].call != standing:
+    in_doubt = [one for one in members if one.row.state is State.IN_DOUBT]
+    if standing is None or not in_doubt or in_doubt[0].call != standing:
         return None
-    doubt = _doubt(app, members[0], whole=len(members) == standing.members)
+    if {one.row.id for one in members} != {one.row.id for one in before}:
+        return None  # whoever has come in between is at an address that is not held
+    doubt = _doubt(app, in_doubt[0], whole=len(members) == standing.members)
     if doubts.next_step(doubt, now).way is not Way.REPEAT:
         return None
     outgoing = release_again(session, app, standing, members, now=now, owner=owner)
@@ -189,10 +193,10 @@ def repeat(session: Session, app: Shop, call: CallRow, *, now: datetime, owner: 
 def _refused(
     session: Session, app: Shop, call: CallRow, members: Sequence[Doubted], no: Decision, now: datetime
 ) -> None:
-    """Wait if that can still be in time for the key; otherwise the call is never repeated again."""
+    """Wait where it may go later, as long as its key lives; otherwise the call is never repeated again."""
     life = app.provider.recovery.replays
-    if no.action == "wait" and no.until is not None and life is not None and no.until < call.first_at + life:
-        calls.put_off(session, members, no.until)
+    if no.action == "wait" and life is not None:
+        calls.put_off(session, members, doubts.after_not_yet(no.until, call.first_at + life, now))
     else:
         calls.forbid_repeat(session, call)
         calls.put_off(session, members, now)

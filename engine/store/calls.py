@@ -11,27 +11,30 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.domain.words import State
+from engine.domain.words import Reason, State
 from engine.store.lookups import Lookup
 from engine.store.message_tables import Attempt, ProviderCall
-from engine.store.messages import COLUMNS, UNDER_WAY, MessageRow
+from engine.store.messages import COLUMNS, UNDER_WAY, MessageRow, note_events
 from engine.store.messages import TABLE as MESSAGES
-from engine.store.upsert import append
+from engine.store.upsert import append, change
 
 _CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 _ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
 _FIRST_CALL = MessageRow._fields.index("first_call_at")
 _BY_KEY = Lookup(sa.select(_CALLS.c.key, _CALLS.c.id), _CALLS.c.key)
+_NEVER_LEFT = ("not_sent", "not_begun")
+"""Results of attempts after which the mail provably had not left."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One call as it stands in the store; `members` counts its mails."""
+    """One call as it stands in the store; `members` counts its mails, `sha256` is their digest."""
 
     id: int
     provider: str
     key: str
     members: int
+    sha256: str
     first_at: datetime
     last_at: datetime
     made: int
@@ -40,7 +43,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class Doubted:
-    """A message in doubt with the call that left it so: None where it was released by an older version."""
+    """A message with the call that left it in doubt: None where it was released by an older version."""
 
     row: MessageRow
     provider: str
@@ -60,7 +63,7 @@ def begin(session: Session, provider: str, keys: Mapping[str, Sequence[str]], no
             "provider": provider,
             "key": key,
             "members": len(digests),
-            "sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
+            "sha256": digest(digests),
             "first_at": now,
             "last_at": now,
         }
@@ -68,6 +71,11 @@ def begin(session: Session, provider: str, keys: Mapping[str, Sequence[str]], no
     ]
     append(session, _CALLS, rows)
     return dict(_BY_KEY.rows(session, list(keys)))
+
+
+def digest(digests: Iterable[str]) -> str:
+    """Return the digest of a whole call, from those of its mails in their order."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def repeat(session: Session, call: CallRow, now: datetime) -> None:
@@ -96,16 +104,30 @@ def doubted(session: Session, now: datetime, after: int, limit: int) -> list[Dou
 
 
 def members(session: Session, calls: Iterable[int], *, hold: bool = False) -> dict[int, list[Doubted]]:
-    """Return, by call, the members that are still in doubt about it, in their frozen order.
+    """Return, by call, the members that are in doubt about it or have certainly gone with it, in their frozen order.
 
-    With `hold` they stay so until the transaction ends.
+    Whoever ended otherwise is missing. With `hold` they stay as they are until the transaction ends.
     """
     found: dict[int, list[Doubted]] = {}
-    mine = sa.and_(MESSAGES.c.state == State.IN_DOUBT, _ATTEMPTS.c.call_id.in_(sorted(calls)))
-    for one in _doubted(session, mine, (_ATTEMPTS.c.call_id, _ATTEMPTS.c.position), None, hold=hold):
+    state = sa.or_(MESSAGES.c.state == State.IN_DOUBT, _has_gone_with_it())
+    mine = sa.and_(_ATTEMPTS.c.call_id.in_(sorted(calls)), state)
+    # By their numbers: so whoever holds several messages holds them.
+    together = _doubted(session, mine, (MESSAGES.c.id,), None, hold=hold, called=True)
+    for one in sorted(together, key=lambda one: one.position):
         if one.call is not None:
             found.setdefault(one.call.id, []).append(one)
     return found
+
+
+def _has_gone_with_it() -> sa.ColumnElement[bool]:
+    """Return the condition that a mail was accepted by the very call it was last released with.
+
+    Where an earlier call may have taken it, the proof may be about that one, and a repeat would mail it a second time.
+    """
+    other = _ATTEMPTS.alias("other")
+    elsewhere = sa.and_(other.c.message == MESSAGES.c.id, other.c.call_id.is_distinct_from(_ATTEMPTS.c.call_id))
+    may_have_left = sa.select(other.c.id).where(elsewhere, other.c.result.not_in(_NEVER_LEFT))
+    return sa.and_(MESSAGES.c.state == State.SENT, ~may_have_left.correlate(MESSAGES, _ATTEMPTS).exists())
 
 
 def _doubted(
@@ -115,15 +137,20 @@ def _doubted(
     limit: int | None,
     *,
     hold: bool = False,
+    called: bool = False,
 ) -> list[Doubted]:
-    """Read through each message's last attempt: the one it was released with."""
+    """Read through each message's last attempt: the one it was released with; `called` asks for those with a call.
+
+    (SQLite reads a whole history of messages where it is not told that.)
+    """
     mine = (MESSAGES.c.provider, MESSAGES.c.look_ups, _ATTEMPTS.c.position, _ATTEMPTS.c.started_at)
     call = tuple(_CALLS.c[name] for name in CallRow.__slots__)
+    last = sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence)
     statement = (
         sa.select(*COLUMNS, *mine, *call)
         .select_from(MESSAGES)
-        .outerjoin(_ATTEMPTS, sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence))
-        .outerjoin(_CALLS, _CALLS.c.id == _ATTEMPTS.c.call_id)
+        .join(_ATTEMPTS, last, isouter=not called)
+        .join(_CALLS, _CALLS.c.id == _ATTEMPTS.c.call_id, isouter=not called)
         .where(condition)
         .order_by(*order)
         .limit(limit)
@@ -163,3 +190,48 @@ def _note(session: Session, doubts: Sequence[Doubted], values: dict[str, object]
     for look_ups, ids in by_look_ups.items():
         same = (MESSAGES.c.id.in_(ids), MESSAGES.c.state == State.IN_DOUBT, MESSAGES.c.look_ups == look_ups)
         session.connection().execute(sa.update(MESSAGES).where(*same).values(values))
+
+
+# -- proved members, which the identical call has in it --------------------------------------------------------------
+
+
+def go_along(session: Session, rows: Sequence[MessageRow], now: datetime, actor: str) -> list[MessageRow]:
+    """Release proved mails once more for the identical call's sake: they stay sent, and get a new number.
+
+    So this call is in their history too before it is made, and whatever "no" comes can be dated against it.
+    """
+    again = [row._replace(fence=row.fence + 1) for row in rows]
+    change(session, MESSAGES, [{"id": row.id, "fence": row.fence} for row in again])
+    stays = {"before": State.SENT.value, "after": State.SENT.value, "reason": Reason.REPEATED.value}
+    told = stays | {"at": now, "actor": actor, "detail": "goes along in the identical call"}
+    note_events(session, [told | {"message": row.id, "fence": row.fence} for row in again])
+    return again
+
+
+def gone_along(session: Session, rows: Sequence[MessageRow]) -> list[MessageRow]:
+    """Return the proved mails that went along in the calls of these rows, where that has not come to an end."""
+    own = _ATTEMPTS.alias("own")
+    mine = sa.and_(own.c.message.in_([row.id for row in rows]), own.c.finished_at.is_(None))
+    along = sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence)
+    statement = (
+        sa.select(*COLUMNS)
+        .join(_ATTEMPTS, along)
+        .where(_ATTEMPTS.c.call_id.in_(sa.select(own.c.call_id).where(mine)), _ATTEMPTS.c.finished_at.is_(None))
+        .where(MESSAGES.c.state == State.SENT)
+    )
+    return [MessageRow._make(found) for found in session.connection().execute(statement)] if rows else []
+
+
+def is_along(session: Session, customer: int) -> bool:
+    """Say whether a proved mail of this customer goes along in a call that is under way."""
+    theirs = (MESSAGES.c.customer_id == customer, MESSAGES.c.state == State.SENT, _ATTEMPTS.c.finished_at.is_(None))
+    last = sa.and_(_ATTEMPTS.c.message == MESSAGES.c.id, _ATTEMPTS.c.fence == MESSAGES.c.fence)
+    found = sa.select(MESSAGES.c.id).join(_ATTEMPTS, last).where(*theirs)
+    return session.connection().execute(found.limit(1)).first() is not None
+
+
+def name(session: Session, numbers: Mapping[int, str]) -> None:
+    """Write down the provider's own numbers of mails that were proved without one."""
+    for message, number in numbers.items():
+        bare = (MESSAGES.c.id == message, MESSAGES.c.provider_id == "")
+        session.connection().execute(sa.update(MESSAGES).where(*bare).values(provider_id=number))

@@ -8,7 +8,16 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.doubts import GIVES_UP, LOOK_UPS_BELIEVED, Doubt, Way, after_silence, next_step
+from engine.domain.doubts import (
+    FIRST_REPEAT,
+    GIVES_UP,
+    LOOK_UPS_BELIEVED,
+    Doubt,
+    Way,
+    after_not_yet,
+    after_silence,
+    next_step,
+)
 from tests.people import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -106,3 +115,17 @@ def test_two_noes_in_a_row_are_believed_and_one_is_not() -> None:
 
 def test_a_look_up_without_an_answer_is_asked_again_sooner_than_it_settles() -> None:
     assert NOW < after_silence(LOOK_UP, NOW) < NOW + 15 * MINUTE
+
+
+@given(spans, spans.filter(bool), st.none() | spans)
+def test_what_may_not_be_repeated_yet_is_looked_at_again_before_its_key_ends(
+    passed: timedelta, left: timedelta, waits: timedelta | None
+) -> None:
+    now, ends = NOW + passed, NOW + passed + left
+    until = None if waits is None else now + waits
+    again = after_not_yet(until, ends, now)
+    if until is not None and until < ends:
+        assert again == until
+    else:
+        assert now < again <= ends
+        assert again < ends or left <= 2 * FIRST_REPEAT

@@ -41,9 +41,9 @@ class Scene:
 
     @property
     def promise(self) -> Promise:
-        """Return what may be expected: a key helps while it lives, and only where the whole call is in doubt."""
+        """Return what may be expected: a key helps while it lives, and its answer may stay a doubt about one mail."""
         in_parts = self.outcome is Outcome.PARTLY_DOUBT
-        return Promise(resend=self.resend, keys_fail=self.long_down or in_parts, whole_calls=not in_parts)
+        return Promise(resend=self.resend, keys_fail=self.long_down or in_parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
 CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 EVENTS: sa.Table = MessageEvent.__table__  # type: ignore[attr-defined]
+RELEASED = sa.or_(EVENTS.c.after == "sending", sa.and_(EVENTS.c.after == "sent", EVENTS.c.reason == "repeated"))
+"""A step by which a mail went into a call; one that was proved goes along in the identical call and stays sent."""
 ENDED_WITHOUT_MAIL = {State.SKIPPED, State.EXPIRED, State.CANCELLED, State.HELD, State.FAILED}
 
 
@@ -89,7 +91,10 @@ class _Seen:
 
     @property
     def twice_is_wrong(self) -> bool:
-        return self.knows or not self.promise.resend or _too_soon(self)
+        if self.knows or not self.promise.resend:
+            return True
+        # A "no" gives a doubt up before its key does; what was mailed twice until then is none of its doing.
+        return not self.excused and _too_soon(self)
 
     @property
     def denial_is_wrong(self) -> bool:

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from engine.domain.news import NOES, DeliveryNews, NewsKind
 from engine.steps import receiving, subscribing, suppressing
+from engine.store import pauses
 from engine.store.message_tables import MessageEvent
 from engine.store.tables import Address, Customer
 from tests.people import NOW
-from tests.simulation.judge import Promise, Verdict, judge
+from tests.simulation.judge import RELEASED, Promise, Verdict, judge
 from tests.simulation.life import DAY, LAST_DAY, MESSAGES, Program, any_open, next_look, scalar
 from tests.simulation.provider import KEYED, LOOKED_UP, SETTLES, Book, Outcome, Style, Taken, Voice
 from tests.simulation.shop import lay_out, live_store, shop, with_people
@@ -100,7 +101,6 @@ class Story:
     calm: bool = False
     plans: bool = True
     depth: int = 0
-    broken_calls: bool = False
     programs: dict[int, Program | None] = field(default_factory=dict)
     noes: list[Said] = field(default_factory=list)
     news: dict[str, int] = field(default_factory=dict)
@@ -132,10 +132,8 @@ class Story:
     def outcome(self) -> Outcome:
         """Draw what becomes of a call."""
         drawn = self.dice.one_of(self.mood)
-        if drawn in {Outcome.PARTLY, Outcome.PARTLY_DOUBT} and self.book.style in {Style.PROVES, Style.BOTH}:
-            return Outcome.ACCEPTED
-        self.broken_calls |= drawn is Outcome.PARTLY_DOUBT
-        return drawn
+        in_parts = drawn in {Outcome.PARTLY, Outcome.PARTLY_DOUBT}
+        return Outcome.ACCEPTED if in_parts and self.book.style in {Style.PROVES, Style.BOTH} else drawn
 
     # -- what happens in between -------------------------------------------------------------------------------------
 
@@ -291,6 +289,8 @@ class Story:
         """End all faults and let everything come to its end."""
         self.stage.note("calm")
         self.calm, self.plans = True, True
+        with live_store().write() as session:
+            pauses.resume_all(session)  # after so many complaints nothing goes on before the owner's word
         self.mood, self.stage.files = SURE, self.version("as it was")
         step = SECOND
         while self.stage.hands.now < NOW + LAST_DAY:
@@ -306,7 +306,7 @@ class Story:
         return Promise(
             resend=self.resend,
             keys_fail=self.book.style in KEYED,
-            whole_calls=not (self.broken_calls or (self.batch > 1 and self.noes)),
+            whole_calls=not (self.batch > 1 and self.noes),
             excused=self.excused(),
             told=frozenset(self.news),
         )
@@ -330,7 +330,7 @@ class Story:
                 sa.select(MESSAGES.c.message_id)
                 .join(EVENTS, EVENTS.c.message == MESSAGES.c.id)
                 .join(CUSTOMERS, CUSTOMERS.c.id == MESSAGES.c.customer_id)
-                .where(CUSTOMERS.c.address_id == no.address_id, EVENTS.c.after == "sending", EVENTS.c.id > no.after)
+                .where(CUSTOMERS.c.address_id == no.address_id, RELEASED, EVENTS.c.id > no.after)
             )
             with live_store().read() as session:
                 found = session.connection().execute(asked).scalars().all()

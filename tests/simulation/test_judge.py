@@ -11,7 +11,6 @@ import pytest
 from engine.domain import doubts
 from engine.domain.words import Decision, InDoubt, NotSent, Reason, State
 from engine.steps import recording, recovering, releasing, resolving
-from engine.store import attempts
 from engine.store.messages import Move
 from tests.simulation import cases
 from tests.simulation.cases import Case, Scene
@@ -75,12 +74,15 @@ def test_a_repeat_with_another_key_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_repeat_with_other_bytes_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen = attempts.frozen
+    repeat = resolving.repeat
 
-    def careless(*given: Any) -> Any:
-        return {number: replace(email, subject="Noch einmal") for number, email in frozen(*given).items()}
+    def careless(*given: Any, **named: Any) -> Any:
+        outgoing = repeat(*given, **named)
+        mails = outgoing.mails if outgoing else ()
+        other = [replace(mail, email=replace(mail.email, subject="Noch einmal")) for mail in mails]
+        return outgoing and replace(outgoing, mails=tuple(other))
 
-    monkeypatch.setattr(releasing.attempts, "frozen", careless)
+    monkeypatch.setattr(resolving, "repeat", careless)
     found = _found(Scene(Style.REPLAYS, Outcome.LOST))
     assert any("came with other bytes" in fault or fault.endswith(("bytes", "call")) for fault in found)
 
@@ -111,8 +113,11 @@ def test_a_look_up_that_is_never_made_is_caught(monkeypatch: pytest.MonkeyPatch)
     assert "could be known, or sent again" in _found(Scene(Style.LOOK_UP, Outcome.LOST))
 
 
-def test_a_batch_repeated_although_a_member_has_objected_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _objected(2, _while_the_answer_is_awaited) == []
+@pytest.mark.parametrize("proved", [False, True], ids=["in doubt", "proved"])
+def test_a_batch_repeated_although_a_member_has_objected_is_caught(
+    monkeypatch: pytest.MonkeyPatch, proved: bool
+) -> None:
+    assert _objected(2, _while_the_answer_is_awaited, proved=proved) == []
     inspect = releasing.inspect
 
     def careless(session: Any, app: Any, rows: Any, now: Any) -> Any:
@@ -128,11 +133,14 @@ def test_a_batch_repeated_although_a_member_has_objected_is_caught(monkeypatch: 
             return release(*given, **named)
 
     monkeypatch.setattr(resolving, "release_again", repeat)
-    assert _objected(2, _while_the_answer_is_awaited) != []
+    assert _objected(2, _while_the_answer_is_awaited, proved=proved) != []
 
 
-def _objected(batch: int, when: Callable[[Stage, str], bool]) -> list[str]:
-    """Let the first customer object at this moment; return what is released to them afterwards."""
+def _objected(batch: int, when: Callable[[Stage, str], bool], *, proved: bool = False) -> list[str]:
+    """Let the first customer object at this moment; return what is released to them afterwards.
+
+    With `proved` the provider has told of their mail before.
+    """
     story = Story(1)
     lay_out(with_people(3, planned=True))
     story.stage = Stage(files="as it was, hold")
@@ -140,6 +148,8 @@ def _objected(batch: int, when: Callable[[Stage, str], bool]) -> list[str]:
 
     def object_once(_process: Process, point: str) -> None:
         if not story.noes and when(story.stage, point):
+            if proved:
+                story.tell_arrival(story.book.taken[0])
             story.object_now("0")
 
     story.stage.meanwhile = object_once

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlmodel import select
 
 from engine.app import App
+from engine.clock import stopped_at
 from engine.domain.news import DeliveryNews, NewsKind
 from engine.domain.words import (
     Absent,
@@ -25,12 +27,13 @@ from engine.domain.words import (
     Result,
 )
 from engine.providers.contract import Recovery
-from engine.steps import subscribing
+from engine.steps import resolving, subscribing
 from engine.store import delivery_events
 from engine.store.message_tables import ProviderCall
+from engine.store.tables import Customer
 from tests.conftest import CONFIG, MakeApp
-from tests.people import NOW
-from tests.steps.sending_shop import ATTEMPTS, BIRTHDAY, add_birthdays, later, rows, send, states, tick
+from tests.people import NOW, add_service_item
+from tests.steps.sending_shop import ATTEMPTS, BIRTHDAY, SERVICE, add_birthdays, later, rows, send, states, tick
 
 CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 KEY = Recovery(replays=timedelta(minutes=12))
@@ -75,6 +78,15 @@ def _shop(make_app: MakeApp, voice: Voice, people: int = 3) -> App:
 
 def _reasons(app: App) -> list[tuple[str, Reason | None]]:
     return [(row.state.value, row.reason) for row in rows(app)]
+
+
+def _prove(app: App, voice: Voice, place: int, minute: int = 1) -> None:
+    """Let the mail at this place be proved by news that came amid its call."""
+    row = rows(app)[place]
+    with app.database.write() as session:
+        event = DeliveryNews(NewsKind.DELIVERED, f"event-{place}", row.message_id, "", NOW)
+        delivery_events.keep(session, voice.name, [event], {row.message_id: row.id}, NOW)
+    assert resolving.resolve(app, stopped_at(later(minute)), look_up=False).counts["sent"] == 1
 
 
 def test_the_identical_batch_goes_again_with_its_key_and_order(make_app: MakeApp) -> None:
@@ -122,6 +134,82 @@ def test_a_batch_with_somebody_who_withdrew_is_never_repeated(make_app: MakeApp)
     voice.finding = Found("4711")
     send(app, later(16))
     assert _reasons(app) == [("sent", Reason.PROVED)] * 3
+    assert len(voice.calls) == 1
+
+
+def test_where_the_proved_mail_may_not_be_written_again_the_others_are_looked_up(make_app: MakeApp) -> None:
+    voice = Voice(Recovery(KEY.replays, OWN_ID.settles), batch=3)
+    app = _shop(make_app, voice)
+    _prove(app, voice, 1)
+    subscribing.object_from_any_channel(app, "1", "am Telefon", later(1))
+    for minute in (2, 3):
+        send(app, later(minute))
+    assert [state for state, _ in _reasons(app)] == ["in_doubt", "sent", "in_doubt"]
+    assert (len(voice.calls), voice.asked) == (1, [])
+    voice.finding = Found("4711")
+    send(app, later(16))
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 3
+    assert len(voice.calls) == 1
+
+
+def test_a_proof_that_may_be_about_an_earlier_call_lets_no_later_one_be_repeated(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=2)
+    app = replace(make_app(campaigns={"birthday": f'on_doubt = "resend"\n{BIRTHDAY}'}), provider=voice)
+    add_birthdays(app, 2)
+    tick(app)
+    for minute in (12, 20):  # the key is too old, and the mails go out anew in another call
+        send(app, later(minute))
+    assert (len({call.key for call in voice.calls}), states(app)) == (2, {"in_doubt": 2})
+    made = len(voice.calls)
+    _prove(app, voice, 0, 21)
+    send(app, later(22))
+    assert len(voice.calls) == made
+    assert [state for state, _ in _reasons(app)] == ["sent", "retrying"]
+
+
+def test_a_call_that_went_after_one_that_did_not_is_repeated_with_its_proved_mail(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=2)
+    voice.answer = NotSent("busy")
+    app = replace(make_app(campaigns={"birthday": BIRTHDAY}), provider=voice)
+    add_birthdays(app, 2)
+    tick(app)
+    voice.answer = InDoubt("silence")
+    send(app, later(10))
+    _prove(app, voice, 0, 11)
+    voice.answer = Accepted("4711")
+    send(app, later(12))
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 2
+    assert voice.calls[2] == voice.calls[1] != voice.calls[0]
+
+
+def test_a_repeat_names_the_number_of_a_mail_that_was_proved_without_one(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=2)
+    app = _shop(make_app, voice, 2)
+    _prove(app, voice, 0)
+    assert [row.provider_id for row in rows(app)] == ["", ""]
+    voice.answer = Accepted("4711")
+    send(app, later(2))
+    assert [row.provider_id for row in rows(app)] == ["4711", "4711"]
+
+
+def test_a_campaign_that_is_off_for_a_moment_costs_no_doubt_its_key(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    app = _shop(make_app, voice, 1)
+    send(replace(app, campaigns=()), later(1))
+    assert (len(voice.calls), states(app)) == (1, {"in_doubt": 1})
+    voice.answer = Accepted("4711")
+    send(app, later(7))
+    assert _reasons(app) == [("sent", Reason.PROVED)]
+
+
+def test_a_campaign_that_stays_off_until_the_key_is_old_leaves_the_doubt(make_app: MakeApp) -> None:
+    voice = Voice(KEY)
+    app = replace(_shop(make_app, voice, 1), campaigns=())
+    for minute in range(1, 12):
+        send(app, later(minute))
+        assert states(app) == {"in_doubt": 1}
+    send(app, later(12))
+    assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
     assert len(voice.calls) == 1
 
 
@@ -237,3 +325,17 @@ def test_news_that_came_before_a_no_are_believed(make_app: MakeApp) -> None:
     tick(app, later(60))
     assert _reasons(app) == [("sent", Reason.PROVED)]
     assert len(voice.calls) == 1
+
+
+def test_two_mails_to_one_address_are_no_reason_against_their_own_repeat(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=2)
+    config = CONFIG.replace("[wording.", '[rules]\nat_most = ["2 per 7 days"]\n\n[wording.', 1)
+    app = replace(make_app(config=config, campaigns={"birthday": BIRTHDAY, "service": SERVICE}), provider=voice)
+    add_birthdays(app, 1)
+    with app.database.write() as session:
+        add_service_item(session, session.exec(select(Customer)).one(), "S1", NOW.date())
+    tick(app)
+    assert [len(call.emails) for call in voice.calls] == [2]
+    voice.answer = Accepted("4711")
+    send(app, later(1))
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 2

@@ -27,6 +27,7 @@ from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop, keep, ledger_of, stop_mail
 from engine.store import (
     addresses,
+    calls,
     consent_log,
     consents,
     erasures,
@@ -159,7 +160,7 @@ def wait_for_mails(shop: Premises, subject: Subject, patience: float) -> None:
 
 def _in_hand(shop: Premises, number: int) -> bool:
     with shop.database.read() as session:
-        return bool(people.mail_of(session, [number], [], _IN_HAND))
+        return bool(people.mail_of(session, [number], [], _IN_HAND)) or calls.is_along(session, number)
 
 
 def _message_ids(shop: Premises, subject: Subject) -> list[str]:

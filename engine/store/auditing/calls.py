@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.retry import MAX_ATTEMPTS
-from engine.domain.words import State
+from engine.domain.words import Reason, State
 from engine.store.auditing.contract import (
     ATTEMPTS,
     BODIES,
@@ -42,10 +42,12 @@ def without_attempt(session: Session, _ground: Ground) -> Iterator[Violation]:
 
 def without_release(session: Session, _ground: Ground) -> Iterator[Violation]:
     """Find calls that no release in the message's history allowed, or with a number the message never had."""
+    # A mail that was proved and went along in the identical call has stayed sent.
+    along = sa.and_(EVENTS.c.after == State.SENT.value, EVENTS.c.reason == Reason.REPEATED.value)
     released = sa.select(EVENTS.c.id).where(
         EVENTS.c.message == ATTEMPTS.c.message,
         EVENTS.c.fence == ATTEMPTS.c.fence,
-        EVENTS.c.after == State.SENDING.value,
+        sa.or_(EVENTS.c.after == State.SENDING.value, along),
     )
     made = sa.select(MESSAGES.c.message_id, MESSAGES.c.fence, ATTEMPTS.c.fence.label("number")).join(
         ATTEMPTS, ATTEMPTS.c.message == MESSAGES.c.id

@@ -29,6 +29,13 @@ STATE = sa.type_coerce(MESSAGES.c.state, sa.String)
 CALLED = frozenset({State.SENDING, State.IN_DOUBT, State.SENT, State.REJECTED, State.UNKNOWN})
 """States no message comes to without a call to the provider."""
 LAST_CALL = sa.select(sa.func.max(ATTEMPTS.c.started_at)).where(ATTEMPTS.c.message == MESSAGES.c.id).scalar_subquery()
+LEFT_AT = (
+    sa.select(sa.func.max(ATTEMPTS.c.started_at))
+    .where(ATTEMPTS.c.message == MESSAGES.c.id)
+    .where(sa.or_(MESSAGES.c.sent_at.is_(None), ATTEMPTS.c.started_at <= MESSAGES.c.sent_at))
+    .scalar_subquery()
+)
+"""The last call that may have carried a mail off: once it was proved, it only goes along when its call is repeated."""
 _AT_ONCE = 2000
 EVER = datetime.min.replace(tzinfo=UTC)
 """Before anything was released."""

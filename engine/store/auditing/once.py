@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from engine.domain.calendar import local_day
 from engine.domain.states import MAY_HAVE_LEFT
-from engine.store.auditing.contract import ENROLMENTS, LAST_CALL, MESSAGES, STATE, Ground, Violation, asked
+from engine.store.auditing.contract import ENROLMENTS, LEFT_AT, MESSAGES, STATE, Ground, Violation, asked
 from engine.store.tables import Customer
 
 _CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
@@ -35,7 +35,7 @@ def twice_for_one_occasion(session: Session, _ground: Ground) -> Iterator[Violat
 def twice_on_one_day(session: Session, ground: Ground) -> Iterator[Violation]:
     """Find mails of one campaign that went to one address on one local day."""
     place = (MESSAGES.c.address_id, MESSAGES.c.campaign, MESSAGES.c.rehearsal)
-    at = sa.func.coalesce(LAST_CALL, MESSAGES.c.sent_at, MESSAGES.c.first_call_at).label("at")
+    at = sa.func.coalesce(LEFT_AT, MESSAGES.c.sent_at, MESSAGES.c.first_call_at).label("at")
     mails = (
         sa.select(*place, MESSAGES.c.message_id, _CUSTOMERS.c.timezone, at)
         .join(_CUSTOMERS, _CUSTOMERS.c.id == MESSAGES.c.customer_id)

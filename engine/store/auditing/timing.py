@@ -16,7 +16,18 @@ from engine.domain.gates import free_on
 from engine.domain.grammar import EVERY_DAY, Cap, Window
 from engine.domain.permission import is_advertising
 from engine.domain.states import MAY_HAVE_LEFT
-from engine.store.auditing.contract import ATTEMPTS, CALLED, LAST_CALL, MESSAGES, STATE, Ground, Hours, Violation, asked
+from engine.store.auditing.contract import (
+    ATTEMPTS,
+    CALLED,
+    LAST_CALL,
+    LEFT_AT,
+    MESSAGES,
+    STATE,
+    Ground,
+    Hours,
+    Violation,
+    asked,
+)
 from engine.store.tables import Customer
 
 _CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
@@ -73,7 +84,7 @@ def more_than_allowed(session: Session, ground: Ground) -> Iterator[Violation]:
 
 def _mails() -> sa.Select[Any]:
     names = ("message_id", "address_id", "rehearsal", "campaign", "campaign_hash", "kind")
-    at = sa.func.coalesce(LAST_CALL, MESSAGES.c.sent_at, MESSAGES.c.first_call_at).label("at")
+    at = sa.func.coalesce(LEFT_AT, MESSAGES.c.sent_at, MESSAGES.c.first_call_at).label("at")
     return (
         sa.select(*(MESSAGES.c[name] for name in names), _CUSTOMERS.c.timezone, at)
         .join(_CUSTOMERS, _CUSTOMERS.c.id == MESSAGES.c.customer_id)
