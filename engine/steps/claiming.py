@@ -83,6 +83,15 @@ class Run:
         return max(self.batch, min(GROUP, self._a_second // GROUPS_A_SECOND))
 
     @property
+    def ahead(self) -> int:
+        """Return how many letters to keep ready: what all senders take at once, made while their calls are under way.
+
+        Never more than leave in a second: a letter that lies for long may be overtaken by the customer's own doing.
+        """
+        at_once = min(GROUP, self.app.provider.senders * self.batch)
+        return max(self.batch, at_once if self.app.provider.rehearsal else min(at_once, self._a_second))
+
+    @property
     def _a_second(self) -> int:
         return max(1, self.app.config.provider.max_per_minute // 60)
 

@@ -17,7 +17,7 @@ from engine.domain.words import State
 from engine.errors import StoreBusy
 from engine.steps import breaking, claiming, recovering, resolving
 from engine.steps.calling import LINES, Flight, Landed
-from engine.steps.claiming import GROUP, Run, Stopping
+from engine.steps.claiming import Run, Stopping
 from engine.steps.recording import NOTHING_LEFT, record
 from engine.steps.releasing import Letter, Outgoing, give_back, release
 from engine.steps.shop import Shop
@@ -83,9 +83,7 @@ def _drain(run: Run) -> None:
 
 def _needs_more(run: Run) -> bool:
     """Say whether there are fewer letters than keep the senders busy, and perhaps more to be had."""
-    return not (run.is_dry or run.is_impatient) and len(run.letters) < max(
-        run.batch, min(GROUP, run.flight.free * run.batch)
-    )
+    return not (run.is_dry or run.is_impatient) and len(run.letters) < run.ahead
 
 
 def _rested(run: Run) -> bool:
