@@ -85,9 +85,11 @@ def _move(row: MessageRow, decision: Decision, now: datetime) -> Move:
     return Move(row, _ENDS[decision.action], decision.reason, detail, {"owner": ""})
 
 
-def give_back(session: Session, rows: Sequence[MessageRow], *, now: datetime, actor: str, why: str) -> list[Move]:
-    """Return claimed messages to the queue: nothing was done with them."""
-    values = {"owner": "", "send_after": now + _SOON}
+def give_back(
+    session: Session, rows: Sequence[MessageRow], *, now: datetime, actor: str, why: str, wait: timedelta = _SOON
+) -> list[Move]:
+    """Return claimed messages to the queue, to be taken again after `wait`: nothing was done with them."""
+    values = {"owner": "", "send_after": now + wait}
     moves = [Move(row, resting(row), Reason.GIVEN_BACK, why, values) for row in rows]
     return messages.transition(session, moves, now=now, actor=actor)
 

@@ -204,7 +204,7 @@ def _let_go(session: Session, run: Run, now: datetime, count: int, why: str) -> 
     """Return letters that are ready to the queue."""
     letters = [run.letters.popleft() for _ in range(count)]
     rows = [row for letter in letters for row in (letter.one.row, *letter.one.carried) if row.state is State.CLAIMED]
-    give_back(session, rows, now=now, actor=run.owner, why=why)
+    give_back(session, rows, now=now, actor=run.owner, why=why, wait=timedelta(0))  # nothing speaks against them
     run.unused += count
 
 
