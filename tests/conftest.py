@@ -163,4 +163,5 @@ def make_app(tmp_path: Path, database_url: str) -> Iterator[MakeApp]:
 
     yield build
     for app in made:
+        app.provider.close()  # a line kept for the next call would be blamed on whichever test is at work later
         app.database.close()

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from engine.clock import Clock, system_clock
 from tests.doubles import book as books
@@ -129,6 +130,7 @@ class Server:
         self.double = double
         self.stopping = asyncio.Event()
         self._lines: set[asyncio.Task[None]] = set()
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
         self._queue: list[tuple[list[Line], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
@@ -143,6 +145,7 @@ class Server:
         assert self._server is not None
         self.stopping.set()
         self._server.close()
+        await asyncio.sleep(0)  # whoever was just let in gets a line, so that it can be cut
         for line in list(self._lines):
             line.cancel()
         await asyncio.gather(*self._lines, return_exceptions=True)
@@ -150,12 +153,15 @@ class Server:
             await self._writing
         if self.double.courier:
             await self.double.courier.stop()
+        for writer in list(self._writers):
+            writer.transport.abort()  # one that was closed may still hold bytes that nobody fetches
         await asyncio.sleep(0)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._lines.add(task)
+        self._writers.add(writer)
         try:
             line = _Line(self, reader, writer)
             while await line.serve():

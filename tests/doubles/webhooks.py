@@ -223,6 +223,7 @@ class Courier:
                 return int((await reader.readline()).split()[1])
             finally:
                 writer.close()
+                await writer.wait_closed()
         return 0
 
 
