@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from engine.store.lookups import Question
 from engine.store.message_tables import Budget, ProviderStop
 from engine.store.upsert import insert_new, put
 
@@ -121,10 +122,16 @@ def stop(session: Session, provider: str, why: Stop) -> None:
     put(session, _STOPS, [{"provider": provider} | row], conflict=["provider"])
 
 
+_STANDING_STOP = Question(
+    sa.select(*(_STOPS.c[name] for name in ("at", "until", "detail", "credentials"))).where(
+        _STOPS.c.provider == sa.bindparam("provider", required=False, type_=sa.String)
+    )
+)
+
+
 def find_stop(session: Session, provider: str) -> Stop | None:
     """Return the provider's last stop, whether over or not; None once it has worked again."""
-    columns = (_STOPS.c.at, _STOPS.c.until, _STOPS.c.detail, _STOPS.c.credentials)
-    found = session.connection().execute(sa.select(*columns).where(_STOPS.c.provider == provider)).one_or_none()
+    found = _STANDING_STOP.first(session, provider=provider)
     return Stop(*found) if found else None
 
 

@@ -7,7 +7,7 @@ was put back from a backup, until when mails may have left that it knows nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from engine.domain.guard import Answer, Memory
 from engine.errors import StoreError
+from engine.store.lookups import Question
 from engine.store.tables import Installation
 from engine.store.upsert import insert_new
 
@@ -48,25 +49,13 @@ class Standing:
         return Memory(str(self.uuid), self.last_tick_at, self.place, self.adopted)
 
 
+_HERE = Question(sa.select(*(_TABLE.c[one.name] for one in fields(Standing))).where(_TABLE.c.id == _ROW))
+
+
 def find(session: Session) -> Standing | None:
     """Return what the store remembers of itself; None for a store nobody has opened yet."""
-    row = session.connection().execute(sa.select(_TABLE).where(_TABLE.c.id == _ROW)).first()
-    if row is None:
-        return None
-    return Standing(
-        uuid=UUID(row.uuid),
-        created_at=row.created_at,
-        canary=row.canary,
-        data_version=row.data_version,
-        mode=row.mode,
-        real_since=row.real_since,
-        last_tick_at=row.last_tick_at,
-        place=row.place,
-        adopted=row.adopted,
-        lost_until=row.lost_until,
-        unchecked_from=row.unchecked_from,
-        pages_seen_at=row.pages_seen_at,
-    )
+    row = _HERE.first(session)
+    return Standing(UUID(row[0]), *row[1:]) if row else None
 
 
 def ensure(session: Session, now: datetime) -> Standing:

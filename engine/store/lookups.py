@@ -1,4 +1,7 @@
-"""Looking up many rows by their keys: one statement with one bound value, put together once, however many keys."""
+"""SELECTs that are put together once, and asked of SQLite's own driver: what every look at a message needs.
+
+A `Question` is asked as it is; a `Lookup` finds many rows by their keys with one bound value, however many keys.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,25 @@ CHUNK = 1000
 """Keys per statement."""
 
 _VALUES = "wanted_values"
+
+
+class Question:
+    """A SELECT with nothing but parameters of its own; it locks nothing."""
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self._postgres = query
+        self._sqlite = tuples.Parametrised(query)
+        self._decoders = tuples.decoders(query)
+
+    def rows(self, session: Session, **given: object) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        if tuples.DRIVER not in session.info:
+            return [tuple(row) for row in session.connection().execute(self._postgres, given)]
+        return list(tuples.decoded(self._sqlite.ask(session, given), self._decoders))
+
+    def first(self, session: Session, **given: object) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        return next(iter(self.rows(session, **given)), None)
 
 
 class Lookup:

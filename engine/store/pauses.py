@@ -10,11 +10,13 @@ from sqlmodel import Session
 
 from engine.domain.complaints import Brake
 from engine.domain.permission import is_advertising
+from engine.store.lookups import Question
 from engine.store.message_tables import Pause
 from engine.store.upsert import insert_new
 
 ALL = "*"
 _TABLE: sa.Table = Pause.__table__  # type: ignore[attr-defined]
+_PAUSED = Question(sa.select(_TABLE.c.campaign, _TABLE.c.at))
 
 
 def brake_name(brake: Brake) -> str:
@@ -50,5 +52,4 @@ def resume_all(session: Session) -> int:
 
 def paused(session: Session) -> dict[str, datetime]:
     """Return what is paused, and since when."""
-    rows = session.connection().execute(sa.select(_TABLE.c.campaign, _TABLE.c.at))
-    return {campaign: at for campaign, at in rows}  # noqa: C416  (rows are not pairs to the type checker)
+    return {row[0]: row[1] for row in _PAUSED.rows(session)}

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.scanning import Scanned
+from engine.store.lookups import Question
 from engine.store.message_tables import CampaignState, Scan
 from engine.store.tables import Customer
 from engine.store.upsert import insert_new, put
@@ -38,10 +39,17 @@ class Known:
     edited_on: date | None
 
 
+_KNOWN = Question(
+    sa.select(*(_STATES.c[name] for name in ("enabled", "enabled_on", "trigger_hash", "edited_on"))).where(
+        _STATES.c.campaign == sa.bindparam("campaign", required=False, type_=sa.String),
+        _STATES.c.rehearsal == sa.bindparam("rehearsal", required=False, type_=sa.Boolean),
+    )
+)
+
+
 def known(session: Session, campaign: str, *, rehearsal: bool) -> Known | None:
     """Return what the store knows of a campaign, or None for one it has never seen."""
-    columns = (_STATES.c.enabled, _STATES.c.enabled_on, _STATES.c.trigger_hash, _STATES.c.edited_on)
-    row = session.connection().execute(sa.select(*columns).where(*_is(campaign, rehearsal))).first()
+    row = _KNOWN.first(session, campaign=campaign, rehearsal=rehearsal)
     return Known(*row) if row else None
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -19,7 +19,7 @@ from engine.domain.existing_customer import NOBODY, Buyer, Sale
 from engine.domain.permission import ConsentFact, Policy
 from engine.domain.words import Basis, State
 from engine.store.lawful_tables import LegalHold
-from engine.store.lookups import Lookup
+from engine.store.lookups import Lookup, Question
 from engine.store.messages import TABLE as _MESSAGE
 from engine.store.tables import Customer, CustomerAddress, Purchase
 
@@ -121,8 +121,8 @@ class Cases:
         return self.customers.get(customer) or self.mailboxes.get(mailbox) or next(iter(named), "")
 
 
-_CASES = (
-    sa.select(_HOLD.c.customer_id, _HOLD.c.address_key, _HOLD.c.case_ref, _KNOWN.c.address_id)
+_CASES = Question(
+    sa.select(_HOLD.c.customer_id, _KNOWN.c.address_id, _HOLD.c.address_key, _HOLD.c.case_ref)
     .join(_KNOWN, _KNOWN.c.customer_id == _HOLD.c.customer_id, isouter=True)
     .where(_HOLD.c.lifted_at.is_(None))
 )
@@ -130,13 +130,13 @@ _CASES = (
 
 def cases(session: Session) -> Cases:
     """Return the cases that stand; there are few. A customer's case holds every address the customer ever had."""
-    rows: Sequence[Any] = session.connection().execute(_CASES).all()
+    rows = _CASES.rows(session)
     if not rows:
         return _NO_CASES
     return Cases(
-        {row.customer_id: row.case_ref for row in rows if row.customer_id is not None},
-        {row.address_id: row.case_ref for row in rows if row.address_id is not None},
-        {row.address_key: row.case_ref for row in rows if row.address_key},
+        {customer: case for customer, _, _, case in rows if customer is not None},
+        {mailbox: case for _, mailbox, _, case in rows if mailbox is not None},
+        {key: case for _, _, key, case in rows if key},
     )
 
 
