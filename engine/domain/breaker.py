@@ -62,6 +62,13 @@ def allowed(breaker: Breaker, now: datetime) -> int | None:
     return PROBE
 
 
+def lets_go(breaker: Breaker, now: datetime) -> bool:
+    """Say whether what is ready may still be sent: what was made before the breaker opened may not, a probe may."""
+    return breaker.until is None or (
+        breaker.probe_until is not None and _lies_ahead(breaker.probe_until, now, PROBE_PATIENCE)
+    )
+
+
 def probing(breaker: Breaker, now: datetime) -> Breaker:
     """Return the breaker with its probe under way."""
     return replace(breaker, probe_until=now + PROBE_PATIENCE)

@@ -35,6 +35,11 @@ def note(session: Session, provider: str, results: Sequence[Result], now: dateti
     breakers.keep(session, provider, standing, telling[-1].detail[:_LONGEST_DETAIL])
 
 
+def lets_go(session: Session, provider: str, now: datetime) -> bool:
+    """Say whether letters that are ready may go to a provider: they were claimed before it fell silent."""
+    return breaker.lets_go(breakers.find(session, provider), now)
+
+
 def allowed(session: Session, provider: str, now: datetime) -> int | None:
     """Return how many mails may be claimed now; None where nothing limits them.
 

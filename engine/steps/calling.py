@@ -29,6 +29,9 @@ MADE_UP = 0.5
 TOGETHER = 4
 """The part of the senders whose calls are released, and recorded, in one transaction, where there are that many."""
 
+LONGEST_KEPT_BACK = 0.05
+"""Seconds for which a result is kept back so that others are recorded with it."""
+
 LINES = Lock()
 """Held by whoever calls outside of a flight, and by whoever closes the provider's lines.
 
@@ -56,6 +59,7 @@ class Flight:
         self._turns = Event()  # never set: senders wait on it for their turn
         self._line = Lock()
         self._line_free = float("-inf")
+        self._handed_over = float("-inf")
         self.under_way = 0
 
     def __enter__(self) -> Flight:
@@ -90,16 +94,32 @@ class Flight:
     def landed(self, wait: float) -> list[Landed]:
         """Return the calls that have ended, once there are enough to be recorded together.
 
-        Wait up to so many seconds for them, and then be content with those there are (with no wait: with none).
+        Wait up to so many seconds for them, or, with none under way, for nothing. With no wait a few are kept back for
+        others to join them, but not for long: what is known and not written down would be in doubt after a crash.
         """
-        until = stopwatch() + wait
-        found: list[Landed] = []
-        if not wait and self._ended.qsize() < min(self._together, self.under_way):
+        if not self.under_way:
+            self._turns.wait(wait)
             return []
+        if not wait and not self._is_time_to_record:
+            return []
+        found = self._taken(stopwatch() + wait)
+        self._handed_over = stopwatch()
+        return found
+
+    @property
+    def _is_time_to_record(self) -> bool:
+        enough = self._ended.qsize() >= min(self._together, self.under_way)
+        return enough or stopwatch() - self._handed_over >= LONGEST_KEPT_BACK
+
+    def _taken(self, until: float) -> list[Landed]:
+        found: list[Landed] = []
         with suppress(Empty):
             while self.under_way:
                 enough = len(found) >= self._together
                 ended = self._ended.get(timeout=0.0 if enough else max(0.0, until - stopwatch()))
+                if isinstance(ended, BaseException) and found:
+                    self._ended.put(ended)  # it is raised next: first what is known is written down
+                    return found
                 self.under_way -= 1
                 if isinstance(ended, BaseException):
                     raise ended

@@ -23,7 +23,7 @@ from engine.errors import UsageError
 from engine.steps import suppressing
 from engine.steps.shop import Premises
 from engine.steps.watching import checkpointing
-from engine.store import attempts, budgets, installation, lost, messages, ownership, places, replies
+from engine.store import attempts, budgets, calls, installation, lost, messages, ownership, places, replies
 from engine.store.database import Database
 from engine.store.installation import Standing
 from engine.store.messages import MessageRow
@@ -198,7 +198,8 @@ def _give_up_calls(session: Session, now: datetime) -> int:
     """End what was being sent when the backup was made: what came of it, and whether it was tried again, is lost."""
 
     def doubt(rows: Sequence[MessageRow]) -> int:
-        attempts.abandon(session, rows, Reason.STORE_RESTORED.value, now)
+        along = calls.gone_along(session, rows)
+        attempts.abandon(session, [*rows, *along], Reason.STORE_RESTORED.value, now)
         return len(_ended(session, rows, State.IN_DOUBT, now))
 
     _all(lambda: lost.called(session, State.SENDING, _AT_ONCE), doubt)

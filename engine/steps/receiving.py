@@ -26,7 +26,7 @@ from engine.steps import braking, subscribing, suppressing
 from engine.steps.consent import answering
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
-from engine.store import addresses, consents, delivery_events, messages, people
+from engine.store import addresses, attempts, consents, delivery_events, messages, people
 from engine.store.messages import MessageRow, Move
 
 _ACTOR = "webhook"
@@ -166,14 +166,16 @@ def _settle(session: Session, provider: str, proofs: Sequence[tuple[DeliveryNews
     """
     told = {row.id: one for one, row in reversed(proofs)}
     present = messages.by_ids(session, told)
-    moves = [move for row in present if (move := _move(provider, row, told[row.id], now))]
+    called = attempts.last_begun(session, told)
+    moves = [move for row in present if (move := _move(provider, row, told[row.id], called.get(row.id, now)))]
     return len(messages.transition(session, moves, now=now, actor=_ACTOR))
 
 
-def _move(provider: str, row: MessageRow, news: DeliveryNews, now: datetime) -> Move | None:
+def _move(provider: str, row: MessageRow, news: DeliveryNews, called: datetime) -> Move | None:
+    """Return what news come to; a mail proved by them left with its last call, which began at `called`."""
     detail = f"{provider} told later: {news.kind}"
     if row.state in _OPEN_DOUBT:
-        values = {"sent_at": row.first_call_at or now, "provider_id": news.provider_id, "owner": "", "check_at": None}
+        values = {"sent_at": called, "provider_id": news.provider_id, "owner": "", "check_at": None}
         return Move(row, State.SENT, Reason.PROVED, detail, values)
     if row.state in _WOULD_GO:  # an earlier call was taken after all: it must not go twice
         return Move(row, State.SKIPPED, Reason.PROVED, detail, {"owner": ""})

@@ -97,7 +97,7 @@ def _rested(run: Run) -> bool:
 def _finish(run: Run) -> None:
     """Let what is under way end, and give back what was not begun."""
     while run.flight.under_way:
-        _record(run, run.flight.landed(1.0))
+        _record(run, run.flight.landed(_IDLE))
     if run.letters:
         with run.app.database.write() as session:
             _let_go(session, run, run.clock(), len(run.letters), "sending was stopped")
@@ -123,8 +123,8 @@ def _launch(run: Run) -> bool:
         return False
     with run.app.database.write() as session:
         now = run.clock()  # read once the writer's place is ours: what was written before is not in our future
-        if _find_stop(session, run, now):
-            _let_go(session, run, now, len(run.letters), "the provider is stopped")
+        if why := _why_not(session, run, now):
+            _let_go(session, run, now, len(run.letters), why)
             return False
         outgoing = _again(session, run, now)
         outgoing += _released(session, run, now, run.flight.free - len(outgoing))
@@ -208,9 +208,14 @@ def _let_go(session: Session, run: Run, now: datetime, count: int, why: str) -> 
     run.unused += count
 
 
-def _find_stop(session: Session, run: Run, now: datetime) -> bool:
+def _why_not(session: Session, run: Run, now: datetime) -> str:
+    """Say why letters that lie ready must not go now; nothing where they may."""
     stopped = budgets.find_stop(session, run.app.provider.name)
-    return stopped is not None and stopped.until > now
+    if stopped is not None and stopped.until > now:
+        return "the provider is stopped"
+    if run.letters and not run.app.provider.rehearsal and not breaking.lets_go(session, run.app.provider.name, now):
+        return "the provider gives no clear answer"
+    return ""
 
 
 def _standing_stop(run: Run) -> Stop | None:

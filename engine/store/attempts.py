@@ -125,6 +125,13 @@ def begin(session: Session, parts: Sequence[Part], provider: str, now: datetime)
     )
 
 
+def last_begun(session: Session, messages: Iterable[int]) -> dict[int, datetime]:
+    """Return when the last call with each of these messages began."""
+    begun = sa.select(_ATTEMPTS.c.message, sa.func.max(_ATTEMPTS.c.started_at))
+    mine = begun.where(_ATTEMPTS.c.message.in_(list(messages))).group_by(_ATTEMPTS.c.message)
+    return {row[0]: row[1] for row in session.connection().execute(mine)}
+
+
 def finish(session: Session, results: Sequence[tuple[MessageRow, Result]], now: datetime) -> set[int]:
     """Close the attempts these rows were released with; return the messages whose attempt was still open."""
     closings = [

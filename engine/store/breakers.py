@@ -6,17 +6,24 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.breaker import CLOSED, Breaker
+from engine.store.lookups import Question
 from engine.store.message_tables import ProviderBreaker
 from engine.store.upsert import put
 
 _TABLE: sa.Table = ProviderBreaker.__table__  # type: ignore[attr-defined]
 _COLUMNS = (_TABLE.c.failures, _TABLE.c.openings, _TABLE.c.until, _TABLE.c.probe_until)
+_STANDING = Question(
+    sa.select(*_COLUMNS).where(_TABLE.c.provider == sa.bindparam("provider", required=False, type_=sa.String))
+)
 
 
 def find(session: Session, provider: str, *, lock: bool = False) -> Breaker:
     """Return how a provider stands; with `lock` nobody else changes it before the transaction ends."""
+    if not lock:
+        seen = _STANDING.first(session, provider=provider)
+        return Breaker(*seen) if seen else CLOSED
     query = sa.select(*_COLUMNS).where(_TABLE.c.provider == provider)
-    found = session.connection().execute(query.with_for_update() if lock else query).one_or_none()
+    found = session.connection().execute(query.with_for_update()).one_or_none()
     return Breaker(*found) if found else CLOSED
 
 

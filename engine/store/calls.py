@@ -43,7 +43,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class Doubted:
-    """A message with the call that left it in doubt: None where it was released by an older version."""
+    """A message in doubt, or proved since, with the call it was last in: None where an older version released it."""
 
     row: MessageRow
     provider: str
@@ -120,14 +120,16 @@ def members(session: Session, calls: Iterable[int], *, hold: bool = False) -> di
 
 
 def _has_gone_with_it() -> sa.ColumnElement[bool]:
-    """Return the condition that a mail was accepted by the very call it was last released with.
+    """Return the condition that a mail is known to have gone with the very call it was last released with.
 
-    Where an earlier call may have taken it, the proof may be about that one, and a repeat would mail it a second time.
+    Known from elsewhere: where the call's own answer named it and was silent about others, the same answer would come
+    again. Where an earlier call may have taken it, the proof may be about that one, and a repeat would mail it twice.
     """
+    unnamed = sa.or_(_ATTEMPTS.c.result != "accepted", _ATTEMPTS.c.provider_id == "")
     other = _ATTEMPTS.alias("other")
     elsewhere = sa.and_(other.c.message == MESSAGES.c.id, other.c.call_id.is_distinct_from(_ATTEMPTS.c.call_id))
     may_have_left = sa.select(other.c.id).where(elsewhere, other.c.result.not_in(_NEVER_LEFT))
-    return sa.and_(MESSAGES.c.state == State.SENT, ~may_have_left.correlate(MESSAGES, _ATTEMPTS).exists())
+    return sa.and_(MESSAGES.c.state == State.SENT, unnamed, ~may_have_left.correlate(MESSAGES, _ATTEMPTS).exists())
 
 
 def _doubted(

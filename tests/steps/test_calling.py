@@ -74,7 +74,7 @@ def test_the_last_results_do_not_wait_for_company(provider: _Patient, flight: Fl
     while flight.under_way:
         seen |= _keys(flight, 10.0)
     assert seen == set(provider.answers)
-    assert flight.landed(10.0) == []
+    assert flight.landed(0.0) == []
 
 
 def test_few_results_are_handed_over_when_the_wait_is_over(provider: _Patient, flight: Flight) -> None:
@@ -85,3 +85,33 @@ def test_few_results_are_handed_over_when_the_wait_is_over(provider: _Patient, f
 def test_with_no_wait_and_no_company_nothing_is_handed_over(flight: Flight) -> None:
     assert flight.landed(0.0) == []
     assert flight.under_way == 8
+
+
+def test_a_result_is_not_kept_back_for_long(provider: _Patient, flight: Flight) -> None:
+    _answer(provider, 4)
+    began, seen = stopwatch(), set[str]()
+    while not seen and stopwatch() - began < 10:
+        seen = _keys(flight, 0.0)
+    assert seen == {"key-4"}
+
+
+class _Torn(BaseException):
+    """What no provider should raise, and no sender swallows."""
+
+
+def test_what_is_known_is_handed_over_before_a_sender_s_fault_is_raised(
+    provider: _Patient, flight: Flight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tear(call: Call) -> list[Result]:
+        raise _Torn(call.key)
+
+    _answer(provider, 1)
+    while not flight._ended.qsize():
+        threading.Event().wait(0.001)
+    monkeypatch.setattr(provider, "send", tear)
+    flight.launch([Outgoing("torn", ())], stopwatch())
+    while flight._ended.qsize() < 2:
+        threading.Event().wait(0.001)
+    assert _keys(flight, 10.0) == {"key-1"}
+    with pytest.raises(_Torn):
+        flight.landed(10.0)

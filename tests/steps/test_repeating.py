@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from engine.clock import stopped_at, stopwatch
 from engine.domain.words import Call, InDoubt, Reason, Result, State
-from engine.steps import receiving, recording, recovering, resolving, subscribing
+from engine.steps import guarding, receiving, recording, recovering, resolving, subscribing
 from engine.steps.calling import Landed
 from engine.steps.privacy import forgetting, subjects
 from engine.steps.privacy.forgetting import Order
@@ -48,10 +48,11 @@ class Batch:
     def mail(self, place: int) -> Line:
         return self.double.mails()[place]
 
-    def tell(self, kind: str, place: int = PROVED) -> None:
+    def tell(self, kind: str, place: int = PROVED, now: datetime | None = None) -> None:
         """Let Resend tell of one of the mails."""
-        told = hook("resend", kind, self.mail(place), NOW, SECRETS["resend"], later(1))
-        receiving.receive(self.app, "resend", told.headers, told.raw, later(1), secret=SECRETS["resend"])
+        at = now or later(1)
+        told = hook("resend", kind, self.mail(place), NOW, SECRETS["resend"], at)
+        receiving.receive(self.app, "resend", told.headers, told.raw, at, secret=SECRETS["resend"])
 
     def row(self, place: int = PROVED) -> Any:
         number = self.mail(place)["mid"]
@@ -165,6 +166,34 @@ def test_a_repeat_that_brings_no_answer_leaves_the_proved_mail_sent_and_goes_aga
     assert [batch.results(fence) for fence in (1, 2, 3)] == [["in_doubt"] * 3, ["in_doubt"] * 3, ["accepted"] * 3]
     assert batch.states() == [("sent", Reason.PROVED)] * 3
     assert len(set(batch.bodies)) == 1
+
+
+def test_a_mail_that_the_answer_itself_named_is_no_news_that_would_be_worth_a_repeat(batch: Batch) -> None:
+    batch.tell("delivered")
+    with batch.app.database.write() as session:
+        named = sa.update(ATTEMPTS).where(ATTEMPTS.c.message == batch.row().id)
+        session.connection().execute(named.values(result="accepted", provider_id=batch.mail(PROVED)["id"]))
+    for minute in (2, 3):
+        send(batch.app, later(minute))
+    assert len(batch.bodies) == 1
+    assert batch.states() == [("unknown", Reason.NO_PROOF), ("sent", Reason.PROVED), ("unknown", Reason.NO_PROOF)]
+
+
+def test_a_mail_that_is_proved_left_with_the_last_call_that_was_made_for_it(batch: Batch) -> None:
+    batch.double.switch("500", 1)
+    send(batch.app, later(2))
+    batch.tell("delivered", now=later(3))
+    assert batch.row().sent_at == later(2)
+    send(batch.app, later(4))
+
+
+def test_a_store_that_was_backed_up_in_the_middle_of_the_repeat_leaves_no_call_open(batch: Batch) -> None:
+    batch.tell("delivered")
+    _begin(batch)
+    with batch.app.database.write() as session:
+        guarding._give_up_calls(session, later(30))
+    assert batch.results(2) == ["store_restored"] * 3
+    assert batch.row().state is State.SENT
 
 
 def _begin(batch: Batch) -> Outgoing:

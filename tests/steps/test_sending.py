@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import email
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from email import policy
 
+from sqlmodel import Session
+
+from engine.clock import stopwatch
 from engine.domain.words import Basis, Reason
 from engine.providers.brevo import Brevo
+from engine.steps import planning, sending
 from engine.store import attempts, imports, pauses
+from engine.store.database import Database
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer, add_service_item
 from tests.providers.conftest import Served
@@ -117,6 +124,34 @@ def test_mails_leave_one_after_the_other_at_the_rate_and_a_clock_that_stands_giv
     sent = [tick(app, NOW + timedelta(seconds=half / 2)).counts.get("sent", 0) for half in range(9)]
     assert sent == [1, 0, 1, 0, 1, 0, 1, 0, 1]
     assert states(app) == {"sent": 5}
+
+
+def test_waiting_for_a_turn_leaves_the_store_alone(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo, max_per_minute=6), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 3)
+    planning.plan(app, NOW)
+    store, began = Counted(app.database), stopwatch()
+
+    def running() -> datetime:
+        return NOW + timedelta(seconds=stopwatch() - began)
+
+    report = sending.send_due(replace(app, database=store), running, patience=0.5)
+    assert report.counts["sent"] == 1
+    assert store.writes < 50  # a loop that does not rest would write thousands of times
+
+
+class Counted(Database):
+    """The store, with a count of the writers it let in."""
+
+    def __init__(self, store: Database) -> None:
+        self.__dict__.update(store.__dict__)
+        self.writes = 0
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        self.writes += 1
+        with super().write() as session:
+            yield session
 
 
 def test_what_was_skipped_costs_no_budget(make_app: MakeApp, brevo: Served) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from engine.clock import stopped_at
+from engine.domain.breaker import THRESHOLD
 from engine.domain.permission import ConsentState
 from engine.domain.retry import MAX_ATTEMPTS
 from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, NotSent, Reason, Result, State
@@ -62,6 +63,15 @@ class Scripted:
 
     def close(self) -> None:
         pass
+
+
+def test_what_was_made_before_the_provider_fell_silent_does_not_go(make_app: MakeApp) -> None:
+    provider = Scripted(InDoubt("no answer within 30 s"))
+    app = replace(make_app(campaigns={"birthday": BIRTHDAY}), provider=provider)
+    add_birthdays(app, 60)
+    tick(app)
+    assert THRESHOLD <= len(provider.given) < THRESHOLD + 2 * provider.senders
+    assert states(app)["planned"] == 60 - len(provider.given)
 
 
 @pytest.mark.parametrize("mode", ["accept_then_500", "accept_then_cut", "accept_without_id", "accept_then_502_html"])
