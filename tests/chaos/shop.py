@@ -112,9 +112,10 @@ class Shop:
         stamp = "2026-01-05T12:00:00+01:00"
         customers = [f"{n},Kunde{n},kunde{n}@example.com,--{today:%m-%d}" for n in numbers]
         consents = [f"kunde{n}@example.com,confirmed,{stamp},birthday,kasse,{stamp},kasse,beleg-{n}" for n in numbers]
+        # Consents first: a daemon that is at work may look at a customer at once, and without one there is no mail.
         for what, head, lines in (
-            ("customers", "customer_id,first_name,email,birthday", customers),
             ("consents", "email,state,at,kinds,wording,requested_at,source,proof", consents),
+            ("customers", "customer_id,first_name,email,birthday", customers),
         ):
             file = self.home / f"{what}-{numbers.start}.csv"
             file.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
