@@ -7,7 +7,7 @@ import pkgutil
 import sys
 
 import bench
-from engine.garbage import search_rarely
+from engine.interpreter import settle
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     names = [module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_")]
     runnable = {name: run for name in names if (run := getattr(importlib.import_module(f"bench.{name}"), "main", None))}
     wanted, options = (arguments[:1], arguments[1:]) if arguments else (list(runnable), [])
-    search_rarely()
+    settle()
     for name in wanted:
         if name not in runnable:
             print(f"There is no benchmark {name!r}; there are {', '.join(runnable)}.", file=sys.stderr)

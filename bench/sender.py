@@ -13,7 +13,7 @@ from time import process_time
 
 from bench import shop
 from engine.clock import stopwatch, system_clock
-from engine.garbage import search_rarely
+from engine.interpreter import settle
 from engine.steps import sending
 from engine.store import ownership
 
@@ -83,7 +83,7 @@ def ended(child: subprocess.Popen[str]) -> dict[str, float]:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    search_rarely()  # as the command line does
+    settle()  # as the command line does
     app = shop.again(Path(arguments[0]))
     with ownership.one_of_many(app.database, app.clock):
         print("ready", flush=True)

@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 from engine import __version__
 from engine.cli.opening import Options
 from engine.errors import TreuepostError
-from engine.garbage import search_rarely
+from engine.interpreter import settle
 
 NOUNS = (
     "init",
@@ -130,7 +130,7 @@ def _start(
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    search_rarely()
+    settle()
     try:
         build()(prog_name="treuepost")
     finally:

@@ -24,7 +24,7 @@ from engine.config.loading import load_config
 from engine.daemon import logging_setup
 from engine.daemon.running import RECOVER_SECONDS, RELOAD_SECONDS, REPLY_SECONDS, SEND_SECONDS, Daemon
 from engine.errors import TreuepostError
-from engine.garbage import search_rarely
+from engine.interpreter import settle
 from engine.store import ownership
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ def send_beside_parent(config: Path) -> None:
     os.environ.pop("NOTIFY_SOCKET", None)  # the daemon speaks to systemd
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal asks everybody at once; the daemon passes it on
     logging_setup.set_up()
-    search_rarely()
+    settle()
     try:
         app = assemble(load_config(config, os.environ), system_clock)
         try:

@@ -15,7 +15,7 @@ from engine.store.upsert import insert_new, put
 
 _TABLE: sa.Table = Budget.__table__  # type: ignore[attr-defined]
 _PACE = "pace"
-_BELOW = 1.008
+_BELOW = 1.012
 """Mails leave a little slower than the rate allows: no machine wakes its threads to the instant."""
 _LONGEST_LINE = timedelta(hours=1)
 """A line longer than this was written by a clock that has been set back since."""
