@@ -24,13 +24,16 @@ from engine.steps import planning
 
 _HERE = Path(__file__).parent
 _OURS = frozenset({"Message-ID", "Date"})
+_MOST = {"postmark": 500, "resend": 100}
+"""As many mails as the provider takes in a call, each with a body of its own."""
 
 
 def main(arguments: list[str]) -> None:
     """Install the peers, let each send, let us send, and print the ratios."""
     parser = argparse.ArgumentParser(prog="bench peers", description=__doc__)
-    parser.add_argument("--mails", type=int, default=3000)
+    parser.add_argument("--mails", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--use", default="postmark", choices=sorted(_MOST), help="whose batches we send")
     parser.add_argument("--python", type=Path, help="an environment that has the peers already")
     wanted = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="treuepost-bench-") as folder, sink.running() as double:
@@ -40,7 +43,7 @@ def main(arguments: list[str]) -> None:
         for turn in range(wanted.rounds):
             place = home / str(turn)
             place.mkdir()
-            for name, rate in _turn(place, double, python, wanted.mails).items():
+            for name, rate in _turn(place, double, python, wanted).items():
                 rates[name] = max(rates[name], rate)  # the best of each: whoever else works here slows all of them
     print(f"django-mailer {rates['mailer']:,.0f} a second; Treuepost, one process: {rates['one']:,.0f}", end="; ")
     print(f"{rates['one'] / rates['mailer']:.1f} times (goal 10)")
@@ -56,8 +59,9 @@ def _installed(place: Path) -> Path:
     return python
 
 
-def _turn(place: Path, double: Sink, python: Path, mails: int) -> dict[str, float]:
-    rates = {name: _ours(place / name, double, number, mails) for number, name in ((1, "one"), (2, "two"))}
+def _turn(place: Path, double: Sink, python: Path, wanted: argparse.Namespace) -> dict[str, float]:
+    mails = wanted.mails
+    rates = {name: _ours(place / name, double, number, wanted) for number, name in ((1, "one"), (2, "two"))}
     file = place / "mails.jsonl"
     app = shop.again(place / "finished")
     made = limits.material(app, mails)
@@ -77,11 +81,12 @@ def _turn(place: Path, double: Sink, python: Path, mails: int) -> dict[str, floa
     return rates
 
 
-def _ours(home: Path, double: Sink, processes: int, mails: int) -> float:
+def _ours(home: Path, double: Sink, processes: int, wanted: argparse.Namespace) -> float:
     """Return how many mails a second leave, from planning to the last result."""
-    app = _shop(home, double, mails)
+    mails = wanted.mails
+    app = _shop(home, double, wanted)
     if processes == 1:
-        spare = _shop(home.with_name("finished"), double, mails)
+        spare = _shop(home.with_name("finished"), double, wanted)
         planning.plan(spare, system_clock())
         spare.database.close()
     double.reset()
@@ -94,9 +99,9 @@ def _ours(home: Path, double: Sink, processes: int, mails: int) -> float:
     return mails / (planned + sent.seconds)
 
 
-def _shop(home: Path, double: Sink, mails: int) -> App:
-    app = shop.open_shop(home, double.url, use="resend", batch=100)
-    shop.add_customers(app.database, mails, shop.today(app))
+def _shop(home: Path, double: Sink, wanted: argparse.Namespace) -> App:
+    app = shop.open_shop(home, double.url, use=wanted.use, batch=_MOST[wanted.use])
+    shop.add_customers(app.database, wanted.mails, shop.today(app))
     return app
 
 
