@@ -22,6 +22,8 @@ _CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 _ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
 _FIRST_CALL = MessageRow._fields.index("first_call_at")
 _BY_KEY = Lookup(sa.select(_CALLS.c.key, _CALLS.c.id), _CALLS.c.key)
+_ENOUGH = 5
+"""How often a call is made at most whose answer is clear about some of its mails and not about others."""
 _NEVER_LEFT = ("not_sent", "not_begun")
 """Results of attempts after which the mail provably had not left."""
 
@@ -122,10 +124,10 @@ def members(session: Session, calls: Iterable[int], *, hold: bool = False) -> di
 def _has_gone_with_it() -> sa.ColumnElement[bool]:
     """Return the condition that a mail is known to have gone with the very call it was last released with.
 
-    Known from elsewhere: where the call's own answer named it and was silent about others, the same answer would come
-    again. Where an earlier call may have taken it, the proof may be about that one, and a repeat would mail it twice.
+    Where an earlier call may have taken it, the proof may be about that one, and a repeat would mail it twice. Where
+    the call's own answer named it and was silent about others, the same may come again: a few repeats are enough.
     """
-    unnamed = sa.or_(_ATTEMPTS.c.result != "accepted", _ATTEMPTS.c.provider_id == "")
+    unnamed = sa.or_(_ATTEMPTS.c.result != "accepted", _ATTEMPTS.c.provider_id == "", _CALLS.c.made < _ENOUGH)
     other = _ATTEMPTS.alias("other")
     elsewhere = sa.and_(other.c.message == MESSAGES.c.id, other.c.call_id.is_distinct_from(_ATTEMPTS.c.call_id))
     may_have_left = sa.select(other.c.id).where(elsewhere, other.c.result.not_in(_NEVER_LEFT))

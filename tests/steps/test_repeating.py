@@ -19,7 +19,7 @@ from engine.steps.calling import Landed
 from engine.steps.privacy import forgetting, subjects
 from engine.steps.privacy.forgetting import Order
 from engine.steps.releasing import Outgoing
-from engine.store import messages, scrubbing
+from engine.store import calls, messages, scrubbing
 from engine.store.message_tables import ProviderCall
 from engine.store.messages import Move
 from tests.conftest import CONFIG, MakeApp
@@ -168,7 +168,10 @@ def test_a_repeat_that_brings_no_answer_leaves_the_proved_mail_sent_and_goes_aga
     assert len(set(batch.bodies)) == 1
 
 
-def test_a_mail_that_the_answer_itself_named_is_no_news_that_would_be_worth_a_repeat(batch: Batch) -> None:
+def test_an_answer_that_is_silent_about_some_is_not_asked_for_again_and_again(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "_ENOUGH", 1)
     batch.tell("delivered")
     with batch.app.database.write() as session:
         named = sa.update(ATTEMPTS).where(ATTEMPTS.c.message == batch.row().id)
