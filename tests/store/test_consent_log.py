@@ -214,7 +214,9 @@ CHANGED += [
     "UPDATE consent_event SET recorded_at = at WHERE seq = 500",
     "UPDATE consent_pii SET content = replace(content, 'Formular', 'formular') WHERE event_id = 500",
     "UPDATE consent_pii SET salt = upper(salt) WHERE event_id = 500",
-    "UPDATE consent_pii SET salt = replace(salt, '0', '1') WHERE event_id = 500",
+    # The salt is by chance: a sign that is sure to be another one.
+    "UPDATE consent_pii SET salt = CASE substr(salt, 1, 1) WHEN '0' THEN '1' ELSE '0' END || substr(salt, 2) "
+    "WHERE event_id = 500",
     "UPDATE consent_pii SET salt = '' WHERE event_id = 500",
 ]
 
