@@ -3,7 +3,8 @@
 Pure rules. A repeat is allowed only with the call's own key, inside the key's life, and while every mail of the call
 may still go and is in doubt, or has certainly gone with this very call: what was proved of one mail since takes
 nothing from the others. A look-up counts only after the settle time, and only two "no" in a row are believed: an index
-lags. What cannot be found out follows the campaign's `on_doubt`.
+lags. Another account of the provider knows nothing of the call: it is asked nothing, and a key that was put in by
+mistake has time to be put right. What cannot be found out follows the campaign's `on_doubt`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ FIRST_REPEAT = timedelta(seconds=5)
 LONGEST_REPEAT = timedelta(minutes=2)
 LOOK_UPS_BELIEVED = 2
 GIVES_UP = timedelta(hours=48)
-"""How long after its last call a mail is looked up that brings no usable answer."""
+"""How long after its last call a mail is looked up that brings no usable answer, or waits for its own account."""
 
 
 class Way(StrEnum):
@@ -36,7 +37,8 @@ class Doubt:
 
     `replays` and `settles` are what the provider offers (see its `Recovery`); `whole` says that every mail of the call
     is in doubt or was proved to have gone with it, and may still be written to; `resend` is the campaign's `on_doubt`;
-    `proved` says that the provider has told of the mail since.
+    `proved` says that the provider has told of the mail since; `elsewhere` that the call was made at another account
+    than the one calls are made at now.
     """
 
     first_at: datetime
@@ -48,6 +50,7 @@ class Doubt:
     whole: bool
     resend: bool
     proved: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,23 @@ def next_step(doubt: Doubt, now: datetime) -> Step:
     """Return what to do about a doubt at `now`."""
     if doubt.proved:
         return Step(Way.PROVED, now)
+    if doubt.elsewhere:
+        return _for_its_account(doubt, now)
     if doubt.whole and doubt.replays is not None and now < doubt.first_at + doubt.replays:
         return _when(Way.REPEAT, doubt.last_at + _pause(doubt.made), now)
     if doubt.settles is not None and doubt.look_ups >= LOOK_UPS_BELIEVED:
         return Step(Way.AGAIN, now)
     if doubt.settles is not None and now < doubt.last_at + max(GIVES_UP, doubt.settles * (LOOK_UPS_BELIEVED + 1)):
         return _when(Way.LOOK_UP, doubt.last_at + doubt.settles * (doubt.look_ups + 1), now)
+    return _nobody_knows(doubt, now)
+
+
+def _for_its_account(doubt: Doubt, now: datetime) -> Step:
+    ends = doubt.last_at + GIVES_UP
+    return Step(Way.WAIT, min(now + LONGEST_REPEAT, ends)) if now < ends else _nobody_knows(doubt, now)
+
+
+def _nobody_knows(doubt: Doubt, now: datetime) -> Step:
     return Step(Way.AGAIN if doubt.resend else Way.UNKNOWN, now)
 
 

@@ -17,6 +17,7 @@ from engine.domain.identity import call_key
 from engine.domain.retry import LEASE
 from engine.domain.words import Decision, Email, Reason, State
 from engine.rendering.renderer import Rendered
+from engine.steps.accounts import account
 from engine.steps.gating import Inspected, inspect
 from engine.steps.shop import Shop
 from engine.store import addresses, attempts, calls, messages
@@ -163,7 +164,7 @@ def _begin(session: Session, app: Shop, parts: Sequence[Sequence[Released]], now
         Outgoing(call_key([(mail.row.message_id, mail.row.fence) for mail in part]), tuple(part)) for part in parts
     ]
     digests = {call.key: [mail.sha256 for mail in call.mails] for call in outgoing}
-    numbers = calls.begin(session, app.provider.name, digests, now)
+    numbers = calls.begin(session, app.provider.name, digests, now, account=account(app))
     _write_down(session, [(call, numbers[call.key]) for call in outgoing], app.provider.name, now)
     return outgoing
 

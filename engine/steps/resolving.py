@@ -18,6 +18,7 @@ from engine.domain import doubts, retry
 from engine.domain.doubts import Doubt, Way
 from engine.domain.words import Absent, Decision, Finding, Found, OnDoubt, Reason, State
 from engine.providers.contract import Recovery
+from engine.steps.accounts import is_ours
 from engine.steps.claiming import Stopping
 from engine.steps.releasing import Outgoing, release_again
 from engine.steps.shop import Shop
@@ -30,6 +31,7 @@ AT_ONCE = 200
 LOOKED_UP_AT_ONCE = 5
 _ACTOR = "recovery"
 _NO_WAY = Recovery()
+_ELSEWHERE = "the provider's key or stream is another one than the call was made with"
 
 
 @dataclass(slots=True)
@@ -95,6 +97,7 @@ def _doubt(app: Shop, one: Doubted, *, whole: bool) -> Doubt:
         settles=offered.settles,
         whole=whole and one.call is not None and not one.call.closed,
         resend=one.row.on_doubt is OnDoubt.RESEND and not retry.is_hopeless(one.row.attempts),
+        elsewhere=offered is not _NO_WAY and one.call is not None and not is_ours(app, one.call.account),
     )
 
 
@@ -128,7 +131,8 @@ def _again(one: _Judged, now: datetime) -> Move:
 
 def _unknown(one: _Judged) -> Move:
     row = one.one.row
-    return Move(row, State.UNKNOWN, Reason.NO_PROOF, row.reason.value if row.reason else "")
+    told = _ELSEWHERE if one.doubt.elsewhere else row.reason.value if row.reason else ""
+    return Move(row, State.UNKNOWN, Reason.NO_PROOF, told)
 
 
 # -- looking up ------------------------------------------------------------------------------------------------------

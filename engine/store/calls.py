@@ -41,6 +41,7 @@ class CallRow:
     last_at: datetime
     made: int
     closed: bool
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,17 @@ class Doubted:
     call: CallRow | None
 
 
-def begin(session: Session, provider: str, keys: Mapping[str, Sequence[str]], now: datetime) -> dict[str, int]:
+def begin(
+    session: Session, provider: str, keys: Mapping[str, Sequence[str]], now: datetime, *, account: str = ""
+) -> dict[str, int]:
     """Write down calls that are about to be made for the first time, each key with its members' digests.
 
-    Return the calls' numbers by key.
+    `account` is the mark of the account they are made at. Return the calls' numbers by key.
     """
     rows = [
         {
             "provider": provider,
+            "account": account,
             "key": key,
             "members": len(digests),
             "sha256": digest(digests),

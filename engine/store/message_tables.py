@@ -160,7 +160,7 @@ class ProviderCall(SQLModel, table=True):
 
     Its members are the attempts that name it, in order of `position`; `made` counts how often it was made. `closed`:
     one of its members may no longer be written to, so that it is never made again. `purged_at`: not all of its members
-    are there any more.
+    are there any more. `account` is a keyed mark of the account it was made at, empty where that was not noted.
     """
 
     __tablename__ = "provider_call"
@@ -174,6 +174,7 @@ class ProviderCall(SQLModel, table=True):
     made: int = 1
     closed: bool = False
     purged_at: datetime | None = None
+    account: str = ""
 
 
 class Attempt(SQLModel, table=True):

@@ -34,6 +34,7 @@ doubts = st.builds(
     whole=st.booleans(),
     resend=st.booleans(),
     proved=st.booleans(),
+    elsewhere=st.booleans(),
 )
 KEY = Doubt(NOW, NOW, 1, 0, replays=timedelta(hours=20), settles=None, whole=True, resend=False)
 LOOK_UP = replace(KEY, replays=None, settles=15 * MINUTE)
@@ -55,6 +56,20 @@ def test_a_mail_goes_out_anew_only_after_two_noes_or_on_the_owners_word(doubt: D
     if step.way is Way.AGAIN:
         assert not doubt.proved
         assert doubt.resend or (doubt.settles is not None and doubt.look_ups >= LOOK_UPS_BELIEVED)
+
+
+@given(doubts, spans)
+def test_another_account_is_asked_nothing_and_its_ignorance_is_no_answer(doubt: Doubt, later: timedelta) -> None:
+    step = next_step(replace(doubt, elsewhere=True), doubt.last_at + later)
+    assert step.way not in {Way.REPEAT, Way.LOOK_UP}
+    assert step.way is not Way.AGAIN or doubt.resend
+
+
+@given(doubts)
+def test_a_doubt_has_two_days_for_its_account_to_come_back(doubt: Doubt) -> None:
+    away = replace(doubt, elsewhere=True, proved=False)
+    assert next_step(away, away.last_at + GIVES_UP - timedelta(microseconds=1)).way is Way.WAIT
+    assert next_step(away, away.last_at + GIVES_UP).way is not Way.WAIT
 
 
 @given(doubts, spans)
@@ -82,7 +97,7 @@ def test_every_doubt_ends(doubt: Doubt) -> None:
 
 @given(doubts, spans)
 def test_without_any_means_a_doubt_is_unknown_at_once(doubt: Doubt, later: timedelta) -> None:
-    helpless = replace(doubt, replays=None, settles=None, proved=False)
+    helpless = replace(doubt, replays=None, settles=None, proved=False, elsewhere=False)
     assert next_step(helpless, doubt.last_at + later).way is (Way.AGAIN if doubt.resend else Way.UNKNOWN)
 
 
