@@ -19,12 +19,11 @@ import struct
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 from engine.clock import Clock, system_clock
 from tests.doubles import book as books
@@ -36,6 +35,7 @@ from tests.doubles.webhooks import Courier
 
 _PEEK = 4096
 _BLOCK = b" " * 65_536
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Double:
@@ -130,22 +130,25 @@ class Server:
         self.double = double
         self.stopping = asyncio.Event()
         self._lines: set[asyncio.Task[None]] = set()
-        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
+        self._guests: set[asyncio.Transport] = set()
         self._queue: list[tuple[list[Line], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int) -> int:
         """Listen on loopback; return the port."""
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", port, limit=1 << 22, backlog=1024)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Visit(self._talk, self._guests), "127.0.0.1", port, backlog=1024
+        )
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Cut every line and let go of the port."""
         assert self._server is not None
         self.stopping.set()
-        self._server.close()
-        await asyncio.sleep(0)  # whoever was just let in gets a line, so that it can be cut
+        for door in self._server.sockets:  # a server that is closed drops whoever is on the way in, and leaks the line
+            asyncio.get_running_loop().remove_reader(door.fileno())
         for line in list(self._lines):
             line.cancel()
         await asyncio.gather(*self._lines, return_exceptions=True)
@@ -153,15 +156,17 @@ class Server:
             await self._writing
         if self.double.courier:
             await self.double.courier.stop()
-        for writer in list(self._writers):
-            writer.transport.abort()  # one that was closed may still hold bytes that nobody fetches
         await asyncio.sleep(0)
+        while asyncio.all_tasks() - {asyncio.current_task()} or self._guests:  # some were only just let in
+            for guest in list(self._guests):
+                guest.abort()  # one that was closed may still hold bytes that nobody fetches
+            await asyncio.sleep(0)
+        self._server.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._lines.add(task)
-        self._writers.add(writer)
         try:
             line = _Line(self, reader, writer)
             while await line.serve():
@@ -201,6 +206,26 @@ class Server:
                 if not done.done():
                     done.set_result(None)
         self._writing = None
+
+
+class _Visit(asyncio.StreamReaderProtocol):
+    """Somebody at the door, known from the first moment on: what is let in is also shown out."""
+
+    def __init__(self, talk: Talk, guests: set[asyncio.Transport]) -> None:
+        super().__init__(asyncio.StreamReader(limit=1 << 22), talk)
+        self._guests = guests
+        self._own: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._own = transport
+        self._guests.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._own:
+            self._guests.discard(self._own)
+        super().connection_lost(exc)
 
 
 class _Line:

@@ -6,9 +6,11 @@ import gzip
 import json
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -481,3 +483,11 @@ def test_the_request_log_keeps_what_was_asked(book: Path) -> None:
     (entry,) = double.requests
     assert (entry["act"], entry["headers"]["x-postmark-server-token"]) == ("500", "k")
     assert json.loads(entry["raw"])["To"] == "anna1@example.com"
+
+
+def test_whoever_knocks_in_the_last_moment_is_shown_out(book: Path) -> None:
+    for _ in range(20):
+        with serving(Double(book)) as url:
+            late = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10)
+        with late, suppress(ConnectionResetError):
+            assert late.recv(1) == b""
