@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 USUAL_BATCH = 100
+USUAL_STREAM = "broadcast"
+"""The message stream that advertising goes through at Postmark."""
 
 
 @dataclass(frozen=True, slots=True)

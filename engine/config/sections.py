@@ -12,7 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic_core import PydanticCustomError
 
-from engine.config.providers import PROVIDERS, USUAL_BATCH
+from engine.config.providers import PROVIDERS, USUAL_BATCH, USUAL_STREAM
 from engine.domain.grammar import Span
 from engine.domain.permission import KINDS
 from engine.fields import FROZEN, CapField, SpanField, Tags, Texts, WaitField, WindowField
@@ -164,6 +164,11 @@ class ProviderSection(Section):
     def secret(self) -> str:
         """Return the key or password; empty without one."""
         return self.api_key.get_secret_value() if self.api_key else ""
+
+    @property
+    def message_stream(self) -> str:
+        """Return the stream mails go through where the provider has such; the usual one where none is named."""
+        return self.stream or USUAL_STREAM
 
     @property
     def per_call(self) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.config.loading import Config
-from engine.config.providers import PROVIDERS
+from engine.config.providers import PROVIDERS, USUAL_STREAM
 from engine.domain.words import Absent, Accepted, Call, CannotTell, Email, Finding, Found, InDoubt, NotSent, Result
 from engine.providers import mime
 from engine.providers.batches import Batches
@@ -31,7 +31,6 @@ from engine.providers.verdicts import (
     verdict,
 )
 
-STREAM = "broadcast"
 SETTLES = timedelta(minutes=15)
 MOST_BYTES = 50 * 1024 * 1024
 _OWN_HEADERS = frozenset({"message-id", "date", "from", "to", "subject", "reply-to", "mime-version"})
@@ -62,7 +61,7 @@ def build(config: Config) -> Postmark:
     return Postmark(
         line(provider.base_url or PROVIDERS["postmark"].home, provider.secret),
         senders=provider.senders,
-        stream=provider.stream or STREAM,
+        stream=provider.message_stream,
         batch=provider.per_call,
         settles=provider.settle or SETTLES,
     )
@@ -82,7 +81,7 @@ class Postmark:
     rehearsal = False
 
     def __init__(
-        self, way: Line, *, senders: int, stream: str = STREAM, batch: int = 1, settles: timedelta = SETTLES
+        self, way: Line, *, senders: int, stream: str = USUAL_STREAM, batch: int = 1, settles: timedelta = SETTLES
     ) -> None:
         self.senders = senders
         self._batches = Batches(batch)

@@ -25,4 +25,4 @@ def is_ours(app: Shop, mark: str) -> bool:
 
 def _key(app: Shop) -> str:
     provider = app.config.provider
-    return f"{provider.use}\0{provider.secret}\0{provider.stream}"
+    return f"{provider.use}\0{provider.secret}\0{provider.message_stream}"

@@ -68,6 +68,8 @@ class Run:
     was_stopped: bool = False
     budget_spent: bool = False
     unused: int = 0
+    window: tuple[Allowance, ...] = ()
+    of_before: int = 0
 
     @property
     def batch(self) -> int:
@@ -145,8 +147,7 @@ def _claim(run: Run) -> list[MessageRow]:
         run.was_stopped = stopped is not None
         allowed = run.group if app.provider.rehearsal else breaking.allowed(session, app.provider.name, now)
         on = _running(session, app)
-        budgets.give_back(session, app.provider.name, allowances, run.unused)
-        run.unused = 0
+        _return_unused(session, run, allowances)
         wanted = run.group if allowed is None else min(run.group, allowed)
         granted = budgets.take(session, app.provider.name, allowances, wanted)
         run.budget_spent = granted == 0 < wanted
@@ -172,8 +173,22 @@ def return_budget(run: Run) -> None:
     allowances = _allowances(run)
     if run.unused and allowances:
         with run.app.database.write() as session:
-            budgets.give_back(session, run.app.provider.name, allowances, run.unused)
+            _return_unused(session, run, allowances)
     run.unused = 0
+
+
+def _return_unused(session: Session, run: Run, window: tuple[Allowance, ...]) -> None:
+    """Return to this day's budget what was taken from it and is not needed.
+
+    At midnight what is ready or under way was taken from the day before: it is not returned to the day that begins.
+    """
+    if window != run.window:
+        run.of_before = len(run.letters) + run.flight.under_way * run.batch
+        run.window, run.unused = window, 0
+    elif run.unused:
+        kept = min(run.of_before, run.unused)
+        budgets.give_back(session, run.app.provider.name, window, run.unused - kept)
+        run.of_before, run.unused = run.of_before - kept, 0
 
 
 # -- gate and render -------------------------------------------------------------------------------------------------

@@ -18,21 +18,20 @@ from engine.domain import bounces
 from engine.domain.addresses import exact
 from engine.domain.bounces import Bounce
 from engine.domain.news import NOES, PROOFS, DeliveryNews, NewsKind
-from engine.domain.words import Reason, State
+from engine.domain.words import Reason
 from engine.errors import NothingFound, StoreBusy
 from engine.providers.incoming import check_size
 from engine.providers.listening import READERS
 from engine.steps import braking, subscribing, suppressing
+from engine.steps.believing import Proof, believe
 from engine.steps.consent import answering
 from engine.steps.shop import Premises
 from engine.steps.suppressing import Stop
-from engine.store import addresses, attempts, consents, delivery_events, messages, people
-from engine.store.messages import MessageRow, Move
+from engine.store import addresses, consents, delivery_events, people
+from engine.store.messages import MessageRow
 
 _ACTOR = "webhook"
 _TRIES = 3
-_OPEN_DOUBT = frozenset({State.IN_DOUBT, State.UNKNOWN})
-_WOULD_GO = frozenset({State.PLANNED, State.RETRYING, State.HELD, State.CLAIMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +159,6 @@ def _is_lasting(session: Session, app: Premises, email: str, about: Bounce, now:
 
 
 def _settle(session: Session, provider: str, proofs: Sequence[tuple[DeliveryNews, MessageRow]], now: datetime) -> int:
-    """End the doubts these events answer; return how many.
-
-    A mail whose call is still under way is left to its result, and to recovery, which asks for the event.
-    """
-    told = {row.id: one for one, row in reversed(proofs)}
-    present = messages.by_ids(session, told)
-    called = attempts.last_begun(session, told)
-    moves = [move for row in present if (move := _move(provider, row, told[row.id], called.get(row.id, now)))]
-    return len(messages.transition(session, moves, now=now, actor=_ACTOR))
-
-
-def _move(provider: str, row: MessageRow, news: DeliveryNews, called: datetime) -> Move | None:
-    """Return what news come to; a mail proved by them left with its last call, which began at `called`."""
-    detail = f"{provider} told later: {news.kind}"
-    if row.state in _OPEN_DOUBT:
-        values = {"sent_at": called, "provider_id": news.provider_id, "owner": "", "check_at": None}
-        return Move(row, State.SENT, Reason.PROVED, detail, values)
-    if row.state in _WOULD_GO:  # an earlier call was taken after all: it must not go twice
-        return Move(row, State.SKIPPED, Reason.PROVED, detail, {"owner": ""})
-    return None
+    """End the doubts these events answer, the first of each message; return how many."""
+    told = {row.id: Proof(f"{provider} told later: {one.kind}", one.provider_id) for one, row in reversed(proofs)}
+    return believe(session, told, now=now, actor=_ACTOR)

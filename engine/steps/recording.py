@@ -16,6 +16,7 @@ from sqlmodel import Session
 from engine.domain import retry
 from engine.domain.words import Accepted, InDoubt, NotSent, Reason, Refused, Result, State
 from engine.steps import breaking, suppressing
+from engine.steps.believing import Proof, keep_late_yes
 from engine.steps.calling import Landed
 from engine.steps.releasing import Outgoing, Released, let_go, skip_carried
 from engine.steps.shop import Shop
@@ -40,10 +41,11 @@ class Recorded:
 
 
 def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: datetime, owner: str) -> Recorded:
-    """Write down what came of these calls."""
+    """Write down what came of these calls; whatever was told of their mails until now is seen."""
+    delivery_events.hold(session, [mail.row for one in landed for mail in one.outgoing.mails])
     everything = _told(landed)
     along = [told for told in everything if told.mail.goes_along]
-    late = _keep_along(session, along, everything, now, owner)
+    late = _keep_along(session, app, along, now, owner)
     results = _proved(session, [told for told in everything if not told.mail.goes_along])
     in_time = attempts.finish(session, [(told.mail.row, told.result) for told in results], now)
     ways = {told.mail.row.id: _moves(app, told, now) for told in results if told.mail.row.id in in_time}
@@ -58,7 +60,7 @@ def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: dateti
         if told.mail.row.id in moved:
             bounced += _follow(session, app, told.mail, told.result, now)
         else:
-            _keep_evidence(session, told.mail.row, told.result, now, owner)
+            _keep_evidence(session, app, told.mail.row, told.result, now, owner)
             counts["late"] += 1
     if not app.provider.rehearsal:
         breaking.note(session, app.provider.name, [told.result for told in (*results, *along)], now)
@@ -86,7 +88,7 @@ def _told(landed: Sequence[Landed]) -> list[_Told]:
     ]
 
 
-def _keep_along(session: Session, along: Sequence[_Told], together: Sequence[_Told], now: datetime, owner: str) -> int:
+def _keep_along(session: Session, app: Shop, along: Sequence[_Told], now: datetime, owner: str) -> int:
     """Keep what the answer says of mails that were proved before: it moves nothing. Return how many came too late.
 
     At most it names the provider's number of a mail of which only our own was told. Its words are not kept: what is
@@ -94,14 +96,13 @@ def _keep_along(session: Session, along: Sequence[_Told], together: Sequence[_To
     """
     if not along:
         return 0
-    delivery_events.hold(session, [told.mail.row for told in together])
     said = [(told.mail.row, replace(told.result, detail="")) for told in along]
     in_time = attempts.finish(session, said, now)
     accepted = [(row.id, result.provider_id) for row, result in said if isinstance(result, Accepted)]
     calls.name(session, {number: theirs for number, theirs in accepted if theirs})
     late = [(row, result) for row, result in said if row.id not in in_time]
     for row, result in late:
-        _keep_evidence(session, row, result, now, owner)
+        _keep_evidence(session, app, row, result, now, owner)
     return len(late)
 
 
@@ -143,14 +144,22 @@ def _take_back(session: Session, outgoing: Outgoing, now: datetime, owner: str) 
     if outgoing.repeated:
         moves = [Move(row, State.IN_DOUBT, Reason.GIVEN_BACK, "too slow", {"owner": ""}) for row in rows]
     else:
-        carried = [move for mail in outgoing.mails for move in let_go(mail, soon)]
-        messages.transition(session, carried, now=now, actor=owner)
-        values = {"owner": "", "send_after": soon}
-        moves = [
-            Move(row, State.RETRYING, Reason.GIVEN_BACK, "too slow", values | {"attempts": row.attempts - 1})
-            for row in rows
-        ]
+        proved = delivery_events.proof(session, [row.id for row in rows])
+        moves = [_proved_before(row, now) if row.id in proved else _back(row, soon) for row in rows]
+        for mail in outgoing.mails:
+            carried = skip_carried(mail) if mail.row.id in proved else let_go(mail, soon)
+            messages.transition(session, carried, now=now, actor=owner)
     return Counter(move.after.value for move in messages.transition(session, moves, now=now, actor=owner))
+
+
+def _back(row: MessageRow, soon: datetime) -> Move:
+    values = {"owner": "", "send_after": soon, "attempts": row.attempts - 1}
+    return Move(row, State.RETRYING, Reason.GIVEN_BACK, "too slow", values)
+
+
+def _proved_before(row: MessageRow, now: datetime) -> Move:
+    """Return the end of a mail whose earlier call was taken, as the provider told while this one waited its turn."""
+    return Move(row, State.SENT, Reason.PROVED, "told since; the call was not begun", {"sent_at": now, "owner": ""})
 
 
 def _carried(told: _Told, ways: dict[int, list[Move]], now: datetime) -> list[Move]:
@@ -192,15 +201,14 @@ def stop_for(result: NotSent, now: datetime) -> Stop:
     return Stop(now, now + pause, result.detail[:LONGEST_DETAIL], result.credentials)
 
 
-def _keep_evidence(session: Session, row: MessageRow, result: Result, now: datetime, owner: str) -> None:
-    """Keep a late result in the message's history; a late "accepted" settles a doubt."""
+def _keep_evidence(session: Session, app: Shop, row: MessageRow, result: Result, now: datetime, owner: str) -> None:
+    """Keep a late result in the message's history; a late "accepted" is proof."""
     present = messages.by_ids(session, [row.id])[0]
     told = f"late result of attempt {row.attempts} (fence {row.fence}): {attempts.word(result)} {result.detail}"
-    if isinstance(result, Accepted) and present.state in {State.IN_DOUBT, State.UNKNOWN}:
-        values = {"sent_at": now, "provider_id": result.provider_id}
-        move = Move(present, State.SENT, Reason.PROVED, told[:LONGEST_DETAIL], values)
-        messages.transition(session, [move], now=now, actor=owner)
-        return
+    if isinstance(result, Accepted):
+        proof = Proof(told[:LONGEST_DETAIL], result.provider_id)
+        if keep_late_yes(session, app.provider.name, row, proof, now, owner):
+            return
     stays = present.state.value
     event = {"message": row.id, "at": now, "before": stays, "after": stays, "actor": owner, "reason": ""}
     messages.note_events(session, [event | {"detail": told[:LONGEST_DETAIL], "fence": row.fence}])

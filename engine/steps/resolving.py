@@ -31,7 +31,7 @@ AT_ONCE = 200
 LOOKED_UP_AT_ONCE = 5
 _ACTOR = "recovery"
 _NO_WAY = Recovery()
-_ELSEWHERE = "the provider's key or stream is another one than the call was made with"
+_ELSEWHERE = "the provider, its key or its stream is another one than the call was made with"
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class _Judged:
 def resolve(app: Shop, clock: Clock, *, look_up: bool, stop: Stopping | None = None) -> Resolved:
     """Look at every doubt whose time has come: end what can be ended, look mails up, name the calls to repeat.
 
+    A rehearsal settles nothing real, and what is real ends no rehearsal's doubt.
     `stop` ends the look-ups after those that are under way.
     """
     resolved, after = Resolved(), 0
@@ -74,7 +75,7 @@ def resolve(app: Shop, clock: Clock, *, look_up: bool, stop: Stopping | None = N
 
 def _judge(app: Shop, now: datetime, after: int) -> list[_Judged]:
     with app.database.read() as session:
-        found = calls.doubted(session, now, after, AT_ONCE)
+        found = calls.doubted(session, now, after, AT_ONCE, real=not app.rehearsal)
         together = calls.members(session, {one.call.id for one in found if one.call})
         proved = delivery_events.proof(session, [one.row.id for one in found])
     judged = []
@@ -87,7 +88,8 @@ def _judge(app: Shop, now: datetime, after: int) -> list[_Judged]:
 
 
 def _doubt(app: Shop, one: Doubted, *, whole: bool) -> Doubt:
-    offered = app.provider.recovery if one.provider == app.provider.name else _NO_WAY
+    elsewhere = not _is_at_hand(app, one)
+    offered = _NO_WAY if elsewhere else app.provider.recovery
     return Doubt(
         first_at=one.call.first_at if one.call else one.last_at,
         last_at=one.call.last_at if one.call else one.last_at,
@@ -97,8 +99,13 @@ def _doubt(app: Shop, one: Doubted, *, whole: bool) -> Doubt:
         settles=offered.settles,
         whole=whole and one.call is not None and not one.call.closed,
         resend=one.row.on_doubt is OnDoubt.RESEND and not retry.is_hopeless(one.row.attempts),
-        elsewhere=offered is not _NO_WAY and one.call is not None and not is_ours(app, one.call.account),
+        elsewhere=elsewhere,
     )
+
+
+def _is_at_hand(app: Shop, one: Doubted) -> bool:
+    """Say whether mails go now to the provider, and the account, that was called."""
+    return one.provider == app.provider.name and (one.call is None or is_ours(app, one.call.account))
 
 
 def _write(app: Shop, by_way: dict[Way, list[_Judged]], now: datetime, resolved: Resolved) -> None:

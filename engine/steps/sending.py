@@ -57,12 +57,31 @@ def send_due(app: Shop, clock: Clock, *, stop: Stopping | None = None, patience:
         recovering.recover_now(app, clock(), everything=True)
         claiming.expire_overdue(run)
         try:
-            _drain(run)
+            _drain_or_land(run)
             run.counts.update(resolving.resolve(app, clock, look_up=True, stop=run.stop).counts)
         finally:
             with LINES:
                 app.provider.close()
     return SendReport(dict(run.counts), _standing_stop(run), run.budget_spent)
+
+
+def _drain_or_land(run: Run) -> None:
+    """Drain the queue; where that fails, write down all the same what is known of the calls under way.
+
+    A clear answer that is lost would be a doubt, and with SMTP nobody could ever end it.
+    """
+    try:
+        _drain(run)
+    except BaseException:
+        with suppress(Exception):  # the first fault is told; what cannot be written now is in doubt
+            _land(run)
+        raise
+
+
+def _land(run: Run) -> None:
+    """Let what is under way end, and write it down."""
+    while run.flight.under_way:
+        _record(run, run.flight.landed(_IDLE))
 
 
 def _drain(run: Run) -> None:
@@ -96,8 +115,7 @@ def _rested(run: Run) -> bool:
 
 def _finish(run: Run) -> None:
     """Let what is under way end, and give back what was not begun."""
-    while run.flight.under_way:
-        _record(run, run.flight.landed(_IDLE))
+    _land(run)
     if run.letters:
         with run.app.database.write() as session:
             _let_go(session, run, run.clock(), len(run.letters), "sending was stopped")
@@ -113,7 +131,8 @@ def _look_at_doubts(run: Run) -> None:
         return
     resolved = resolving.resolve(run.app, run.clock, look_up=False)
     run.counts.update(resolved.counts)
-    run.repeats += resolved.repeats
+    known = {call.id for call in run.repeats}
+    run.repeats += [call for call in resolved.repeats if call.id not in known]
     run.looked_at = stopwatch()
 
 
@@ -125,6 +144,7 @@ def _launch(run: Run) -> bool:
         now = run.clock()  # read once the writer's place is ours: what was written before is not in our future
         if why := _why_not(session, run, now):
             _let_go(session, run, now, len(run.letters), why)
+            run.repeats.clear()  # they are found again when they may go
             return False
         outgoing = _again(session, run, now)
         outgoing += _released(session, run, now, run.flight.free - len(outgoing))
@@ -141,6 +161,8 @@ def _again(session: Session, run: Run, now: datetime) -> list[Outgoing]:
     """Release calls again whose answer never came."""
     outgoing: list[Outgoing] = []
     allowed = breaking.allowed(session, run.app.provider.name, now) if run.repeats else 0
+    if allowed == 0:
+        run.repeats.clear()  # they are found again when the provider is asked again
     most = run.flight.free if allowed is None else min(allowed, run.flight.free)
     while run.repeats and len(outgoing) < most:
         turns, first = _turns(session, run, run.repeats[0].members, now)
@@ -196,7 +218,7 @@ def _rest(session: Session, run: Run, now: datetime, letters: Sequence[Letter]) 
     """Return what a release has left claimed: a mail that changed since it was rendered, or whom it was to carry."""
     ids = {row.id for letter in letters for row in (letter.one.row, *letter.one.carried)}
     claimed = (row for row in messages.by_ids(session, ids) if row.state is State.CLAIMED)
-    rest = [row for row in claimed if row.carried_by is None]
+    rest = [row for row in claimed if row.carried_by is None and row.owner == run.owner]
     give_back(session, rest, now=now, actor=run.owner, why="its mail was not released")
 
 

@@ -105,7 +105,7 @@ def take_turns(session: Session, provider: str, pace: Pace, wanted: int, now: da
 
 
 def give_back(session: Session, provider: str, budgets: Sequence[Allowance], count: int) -> None:
-    """Return mails that were taken and not sent to the windows they came from."""
+    """Return mails that were taken and not sent to the windows they came from; never more than were taken."""
     names = [window.name for window in budgets]
     if names:
         _add(session, sa.and_(_TABLE.c.provider == provider, _TABLE.c.window.in_(names)), -count)
@@ -113,7 +113,8 @@ def give_back(session: Session, provider: str, budgets: Sequence[Allowance], cou
 
 def _add(session: Session, mine: sa.ColumnElement[bool], count: int) -> None:
     if count:
-        session.connection().execute(sa.update(_TABLE).where(mine).values(taken=_TABLE.c.taken + count))
+        taken = sa.case((_TABLE.c.taken + count > 0, _TABLE.c.taken + count), else_=0)
+        session.connection().execute(sa.update(_TABLE).where(mine).values(taken=taken))
 
 
 def stop(session: Session, provider: str, why: Stop) -> None:

@@ -102,10 +102,11 @@ def forbid_repeat(session: Session, call: CallRow) -> None:
     session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(closed=True))
 
 
-def doubted(session: Session, now: datetime, after: int, limit: int) -> list[Doubted]:
-    """Return the next messages in doubt, in order of their numbers, that are to be looked at now."""
+def doubted(session: Session, now: datetime, after: int, limit: int, *, real: bool) -> list[Doubted]:
+    """Return the next messages in doubt, in order of their numbers, that are to be looked at now: real or rehearsed."""
     due = sa.or_(MESSAGES.c.check_at.is_(None), MESSAGES.c.check_at <= now)
-    wanted = sa.and_(UNDER_WAY, MESSAGES.c.state == State.IN_DOUBT, due, MESSAGES.c.id > after)
+    mine = sa.and_(MESSAGES.c.id > after, MESSAGES.c.rehearsal.is_(not real))
+    wanted = sa.and_(UNDER_WAY, MESSAGES.c.state == State.IN_DOUBT, due, mine)
     return _doubted(session, wanted, (MESSAGES.c.id,), limit)
 
 

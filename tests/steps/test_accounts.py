@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.app import App
 
 PEOPLE = 3
+CAMPAIGN = f'{BIRTHDAY}[send]\nbetween = "00:00-24:00"\n'
 CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 
 
@@ -90,8 +91,7 @@ def accounts(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) 
         for account in (own, other):
             account.key.write_text(f"key of {account.double.path.stem}", encoding="utf-8")
             account.key.chmod(0o600)
-        campaign = f'{BIRTHDAY}[send]\nbetween = "00:00-24:00"\n'
-        app = make_app(config=_config(own, name), campaigns={"birthday": campaign})
+        app = make_app(config=_config(own, name), campaigns={"birthday": CAMPAIGN})
         made = Accounts(app, own, other)
         made.move_to(own)  # its key comes from the file, as an owner's does
         add_birthdays(app, PEOPLE)
@@ -119,6 +119,25 @@ def test_another_stream_of_the_account_is_not_asked_either(accounts: Accounts) -
     accounts.wait(1, 10, 20, 45)
     assert accounts.own.double.asked == asked
     assert states(accounts.app) == {"in_doubt": PEOPLE}
+
+
+@pytest.mark.parametrize("accounts", ["postmark"], indirect=True)
+def test_the_usual_stream_is_the_same_whether_it_is_written_out_or_not(accounts: Accounts) -> None:
+    accounts.move_to(accounts.own, stream="")
+    accounts.wait(20, 40, 60)
+    assert states(accounts.app) == {"sent": PEOPLE}
+
+
+def test_a_rehearsal_settles_no_real_doubt(accounts: Accounts, make_app: MakeApp) -> None:
+    with_resend = CAMPAIGN.replace('kind = "birthday"\n', 'kind = "birthday"\non_doubt = "resend"\n', 1)
+    rehearsing = make_app(campaigns={"birthday": with_resend})
+    for minute in (1, 2):
+        send(rehearsing, later(minute))
+    send(rehearsing, NOW + timedelta(hours=50))
+    assert states(accounts.app) == {"in_doubt": PEOPLE}
+    accounts.wait(5, 20, 40, 60)
+    assert states(accounts.app) == {"sent": PEOPLE}
+    assert accounts.own.double.twice() == {}
 
 
 def test_after_two_days_in_another_account_nobody_knows(accounts: Accounts) -> None:

@@ -270,12 +270,15 @@ def test_a_look_up_without_an_answer_counts_for_nothing(make_app: MakeApp) -> No
     assert len(voice.calls) == 1
 
 
-def test_a_doubt_of_another_provider_is_called_unknown(make_app: MakeApp) -> None:
+def test_a_doubt_of_another_provider_waits_two_days_for_it_and_is_then_called_unknown(make_app: MakeApp) -> None:
     app = _shop(make_app, Voice(KEY), 1)
     other = Voice(KEY)
     other.name = "other"
-    send(replace(app, provider=other), later(1))
+    send(replace(app, provider=other), later(60))
+    assert _reasons(app) == [("in_doubt", Reason.NO_ANSWER)]
+    send(replace(app, provider=other), NOW + timedelta(hours=49))
     assert _reasons(app) == [("unknown", Reason.NO_PROOF)]
+    assert other.calls == []
     assert other.calls == []
 
 

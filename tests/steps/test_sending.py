@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import email
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import policy
+from itertools import count
 
+import pytest
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.clock import stopwatch
 from engine.domain.words import Basis, Reason
 from engine.providers.brevo import Brevo
-from engine.steps import planning, sending
-from engine.store import attempts, imports, pauses
+from engine.steps import claiming, planning, sending
+from engine.steps.calling import Flight
+from engine.steps.claiming import Run
+from engine.store import attempts, budgets, imports, pauses
+from engine.store.budgets import Stop
 from engine.store.database import Database
+from engine.store.message_tables import Budget
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer, add_service_item
 from tests.providers.conftest import Served
@@ -35,6 +43,9 @@ from tests.steps.sending_shop import (
     states,
     tick,
 )
+
+BUDGETS: sa.Table = Budget.__table__  # type: ignore[attr-defined]
+SECOND = timedelta(seconds=1)
 
 
 def test_a_rehearsal_writes_a_file_for_everybody_and_mails_nobody(make_app: MakeApp) -> None:
@@ -114,6 +125,72 @@ def test_a_day_takes_no_more_than_its_budget(make_app: MakeApp, brevo: Served) -
     assert [report.counts.get("sent", 0) for report in (first, again, second)] == [10, 0, 0]
     assert [report.budget_spent for report in (first, again, second)] == [True] * 3
     assert send(app, later(24 * 60)).counts["sent"] == 2
+
+
+def test_what_was_taken_before_midnight_is_not_returned_to_the_day_that_begins(
+    make_app: MakeApp, brevo: Served
+) -> None:
+    campaign = BIRTHDAY + '\n[send]\nbetween = "00:00-24:00"\nmax_late = "7 days"\n'
+    app = make_app(config=real_config(brevo, max_per_day=10, batch=1, senders=10), campaigns={"birthday": campaign})
+    add_birthdays(app, 12)
+    planning.plan(app, NOW)
+    midnight = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)  # in Berlin
+    times = [midnight - SECOND]
+    brevo.double.switch("throttle")
+    with Flight(app.provider) as flight:
+        run = Run(app, lambda: times[-1], threading.Event(), flight)
+        claiming.fill(run)
+        assert sending._launch(run)
+        times.append(midnight + SECOND)
+        with app.database.write() as session:  # somebody else has begun the new day
+            assert budgets.take(session, "brevo", budgets.allowances(date(2026, 11, 24), 10), 1) == 1
+        sending._land(run)
+        assert states(app) == {"retrying": 10, "planned": 2}
+        claiming.return_budget(run)
+    days = {row.window: row.taken for row in rows(app, BUDGETS) if row.window.startswith("day:")}
+    assert days == {"day:2026-11-23": 10, "day:2026-11-24": 1}
+
+
+def test_no_more_is_returned_to_a_budget_than_was_taken(make_app: MakeApp) -> None:
+    app = make_app()
+    today = budgets.allowances(date(2026, 11, 24), 10)
+    with app.database.write() as session:
+        assert budgets.take(session, "brevo", today, 2) == 2
+        budgets.give_back(session, "brevo", today, 5)
+        assert budgets.take(session, "brevo", today, 20) == 10
+
+
+@pytest.mark.parametrize("letters", [0, 2])
+def test_a_run_ends_where_its_provider_is_stopped_and_a_call_waits_to_be_repeated(
+    make_app: MakeApp, brevo: Served, letters: int
+) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY})
+    add_birthdays(app, 1)
+    brevo.double.switch("cut", 1)
+    tick(app)
+    assert states(app) == {"in_doubt": 1}
+    with app.database.write() as session:
+        at = NOW + 10 * SECOND
+        budgets.stop(session, "brevo", Stop(at, at + timedelta(hours=1), "401", credentials=True))
+        for number in range(letters):
+            born = NOW.date().replace(year=1980)
+            add_consent(session, add_customer(session, f"n{number}", f"n{number}@example.com", birthday=born))
+    planning.plan(app, NOW + 20 * SECOND)
+    patience = Patience()
+    times = count(20)
+    sending.send_due(app, lambda: NOW + next(times) * SECOND / 50, stop=patience)
+    assert patience.asked < 100
+    assert states(app)["in_doubt"] == 1
+
+
+class Patience:
+    """Ends what goes on for ever."""
+
+    asked = 0
+
+    def is_set(self) -> bool:
+        self.asked += 1
+        return self.asked > 500
 
 
 def test_mails_leave_one_after_the_other_at_the_rate_and_a_clock_that_stands_gives_no_turn(
