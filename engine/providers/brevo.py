@@ -19,7 +19,20 @@ from engine.domain.words import Absent, Call, CannotTell, Email, Finding, Found,
 from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
 from engine.providers.http import LONGEST_CALL, Answer, Line
-from engine.providers.verdicts import Row, Says, Told, encoded, for_all, parsed, room, shown, taken, told, verdict
+from engine.providers.verdicts import (
+    Row,
+    Says,
+    Told,
+    encoded,
+    ends_asking,
+    for_all,
+    parsed,
+    room,
+    shown,
+    taken,
+    told,
+    verdict,
+)
 
 LONGEST_NAME = 70
 REPLAYS = timedelta(minutes=12)
@@ -32,6 +45,7 @@ _OWN_HEADERS = frozenset({"message-id", "date", "from", "to", "subject", "reply-
 _STAND_INS = {"subject": "-", "htmlContent": "<p>-</p>", "textContent": "-"}
 """Must be there so that every version may have its own; nobody ever reads them."""
 _CLOCKS_APART = timedelta(minutes=5)
+_MAILS_VERSION = 5
 _REPEATED = frozenset({"duplicate_parameter", "duplicate_request"})
 _REFUSED = frozenset(
     {
@@ -115,7 +129,7 @@ class Brevo:
         return self._batches.learned(call, self._made(call))
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
-        """Ask for what went to each recipient since; stop at the first question that is not answered."""
+        """Ask for what went to each recipient since; stop where no more answers are to be had."""
         return list(self._findings(emails, since))
 
     def close(self) -> None:
@@ -138,8 +152,9 @@ class Brevo:
             if isinstance(answer, Answer) and answer.status == 200:
                 yield recognised(answer, email, since)
             else:
-                unanswered = read(answer).detail if isinstance(answer, Answer) else answer.detail
-                yield CannotTell(unanswered)
+                why = read(answer).detail if isinstance(answer, Answer) else answer.detail
+                unanswered = why if not isinstance(answer, Answer) or ends_asking(answer) else ""
+                yield CannotTell(why)
 
 
 def payload(call: Call) -> bytes:
@@ -219,7 +234,7 @@ def _may_be(entry: Any, tags: Any, email: Email, since: datetime) -> bool:
         return True
     if str(entry.get("email", "")).lower() != email.to.lower():
         return True  # Brevo listed more than it was asked for: the list proves nothing
-    if any(_is_ours(tag) for tag in tags):
+    if _names_another(tags, email.campaign):
         return False
     try:
         sent = datetime.fromisoformat(str(entry.get("date", "")))
@@ -228,11 +243,22 @@ def _may_be(entry: Any, tags: Any, email: Email, since: datetime) -> bool:
     return sent.tzinfo is None or sent >= since - _CLOCKS_APART
 
 
-def _is_ours(tag: object) -> bool:
+def _names_another(tags: Sequence[object], campaign: str) -> bool:
+    """Say whether a tag is the id of another mail, and not a campaign's that looks like one.
+
+    A batch bears the tags of all its campaigns. Where ours is among them only an id as campaigns' mails have it counts
+    (domain/identity); other mails, whose ids are of another version, bear no campaign's tag.
+    """
+    ids = [found for tag in tags if tag != campaign and (found := _uuid(tag)) is not None]
+    return any(one.version == _MAILS_VERSION for one in ids) if campaign in tags else bool(ids)
+
+
+def _uuid(tag: object) -> UUID | None:
     try:
-        return str(UUID(str(tag))) == tag
+        found = UUID(str(tag))
     except ValueError:
-        return False
+        return None
+    return found if str(found) == tag else None
 
 
 def read(answer: Answer) -> Told:

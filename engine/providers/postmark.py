@@ -21,6 +21,7 @@ from engine.providers.verdicts import (
     Says,
     Told,
     encoded,
+    ends_asking,
     for_all,
     parsed,
     retold,
@@ -100,7 +101,7 @@ class Postmark:
         return self._batches.learned(call, self._made(call))
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
-        """Ask for each mail by our own id; stop at the first question that is not answered."""
+        """Ask for each mail by our own id; stop where no more answers are to be had."""
         return list(self._findings(emails))
 
     def close(self) -> None:
@@ -130,8 +131,9 @@ class Postmark:
             if isinstance(answer, Answer) and answer.status == 200:
                 yield recognised(answer, email)
             else:
-                unanswered = read(answer).detail if isinstance(answer, Answer) else answer.detail
-                yield CannotTell(unanswered)
+                why = read(answer).detail if isinstance(answer, Answer) else answer.detail
+                unanswered = why if not isinstance(answer, Answer) or ends_asking(answer) else ""
+                yield CannotTell(why)
 
 
 def payload(call: Call, stream: str) -> bytes:

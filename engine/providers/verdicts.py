@@ -100,6 +100,14 @@ def for_all(result: Result, count: int) -> list[Result]:
     return [result] * count
 
 
+def ends_asking(answer: Answer) -> bool:
+    """Say whether no more is to be asked after this answer: the account is refused or was too quick, or nothing works.
+
+    Any other "no" is about the one question.
+    """
+    return answer.status in {401, 403, 429} or answer.status >= 500
+
+
 def taken(who: str, status: int, number: object) -> Result:
     """Return "accepted" for a yes with an id; a yes without one proves nothing."""
     if isinstance(number, str) and re.fullmatch(rf"[!-~]{{1,{_LONGEST_ID}}}", number):

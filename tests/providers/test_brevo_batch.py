@@ -200,8 +200,16 @@ def test_a_look_up_that_is_not_answered_honestly_tells_nothing(provider: Brevo, 
     assert [type(finding) for finding in provider.look_up([MAIL], SINCE)] == [CannotTell]
 
 
-def test_after_a_question_that_is_not_answered_no_more_are_asked(provider: Brevo, desk: Desk) -> None:
-    desk.double.switch(look_ups="throttle")
+@pytest.mark.parametrize("look_ups", ["bad_sender", "conflict", "404_html", "junk"])
+def test_a_question_that_is_refused_keeps_no_other_from_being_asked(provider: Brevo, desk: Desk, look_ups: str) -> None:
+    desk.double.switch(look_ups=look_ups, times=1)
+    findings = provider.look_up(several(3).emails, SINCE)
+    assert [type(finding) for finding in findings] == [CannotTell, Absent, Absent]
+
+
+@pytest.mark.parametrize("look_ups", ["throttle", "unauthorized", "forbidden", "500", "cut"])
+def test_after_a_question_that_is_not_answered_no_more_are_asked(provider: Brevo, desk: Desk, look_ups: str) -> None:
+    desk.double.switch(look_ups=look_ups)
     assert len(provider.look_up(several(5).emails, SINCE)) == 5
     assert len(desk.double.requests) == 1
 
@@ -233,6 +241,27 @@ OURS = {"email": MAIL.to, "messageId": "<1@relay>", "date": "2026-11-20T09:00:30
 def test_only_our_own_id_is_recognised(listed: object, count: object, finding: type) -> None:
     body = json.dumps({"count": count, "transactionalEmails": listed}).encode()
     assert type(recognised(Answer(200, {}, body), MAIL, SINCE)) is finding
+
+
+NAMED_LIKE_A_MAIL = "3f0c1a52-7a40-4d44-9a35-0d9b7a1f2a11"
+NAMED_SO_TOO = "7d1a0d0e-2b1f-4a44-8a35-5d9b7a1f2a22"
+ANOTHER = "11111111-2222-5333-8444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("tags", "finding"),
+    [
+        ([NAMED_LIKE_A_MAIL], CannotTell),
+        ([NAMED_LIKE_A_MAIL, NAMED_SO_TOO], CannotTell),
+        ([NAMED_LIKE_A_MAIL, ANOTHER], Absent),
+        (["", NAMED_SO_TOO], Absent),
+        ([NAMED_LIKE_A_MAIL, MAIL.message_id], Found),
+    ],
+    ids=["batch", "batch of two campaigns", "another mail", "reply", "found"],
+)
+def test_a_campaign_whose_id_looks_like_a_mails_is_no_proof_of_another_mail(tags: list[str], finding: type) -> None:
+    body = json.dumps({"count": 1, "transactionalEmails": [OURS | {"tags": tags}]}).encode()
+    assert type(recognised(Answer(200, {}, body), replace(MAIL, campaign=NAMED_LIKE_A_MAIL), SINCE)) is finding
 
 
 # -- the description -------------------------------------------------------------------------------------------------
