@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
-from engine.domain.words import Call, CannotTell, Email, Finding, InDoubt, Result
+from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, Result
 from engine.providers import mime
 from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
@@ -34,7 +34,8 @@ TABLE = (
     Row(Says.CREDENTIALS, {401}),
     Row(Says.CREDENTIALS, {403}, _KEYS),
     Row(Says.ACCOUNT, {403}),
-    # The key was used with other bytes: so there was an earlier call with it, and Resend keeps only what it took.
+    # The key was used with other bytes: so there was an earlier call with it, and Resend keeps only what it took. Of a
+    # batch that is less than all, where one was refused (see `classified`).
     Row(Says.PROVED, {409}, {"invalid_idempotent_request"}),
     Row(Says.ACCOUNT, {404, 405, 415}),
     Row(Says.ACCOUNT, _NO, _OURS),
@@ -108,7 +109,11 @@ def classified(answer: Answer, count: int = 1) -> list[Result]:
     """Say what Resend's answer to a call with so many mails means."""
     said, given = read(answer), _object(answer)
     if not 200 <= answer.status < 300:
-        return for_all(verdict(TABLE, said), count)
+        meant = verdict(TABLE, said)
+        if count > 1 and isinstance(meant, Accepted):
+            # In the earlier call each mail was judged by itself, and what was said of this one is not told again.
+            meant = InDoubt(meant.detail)
+        return for_all(meant, count)
     if count == 1:
         return [taken("Resend", answer.status, given.get("id"))]
     return (
