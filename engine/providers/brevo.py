@@ -16,7 +16,6 @@ from uuid import UUID
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
 from engine.domain.words import Absent, Call, CannotTell, Email, Finding, Found, InDoubt, NotSent, Result
-from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
 from engine.providers.http import LONGEST_CALL, Answer, Line
 from engine.providers.verdicts import (
@@ -115,18 +114,17 @@ class Brevo:
         longest_call: float = LONGEST_CALL,
     ) -> None:
         self.senders = senders
-        self._batches = Batches(batch)
+        self.batch = batch
         self.recovery = Recovery(replays=REPLAYS, settles=settles)
         self._line = _line(base_url, api_key, longest_call)
 
-    @property
-    def batch(self) -> int:
-        """Return how many mails the next call may carry."""
-        return self._batches.size
-
     def send(self, call: Call) -> list[Result]:
         """Send the call's mails in one request."""
-        return self._batches.learned(call, self._made(call))
+        if len({(email.sender, email.sender_name) for email in call.emails}) > 1:
+            text = "Brevo takes one sender for a batch, and these mails have several"
+            return [NotSent(text, whole=True) for _ in call.emails]
+        answer = self._line.post("/smtp/email", payload(call), most=room(len(call.emails)))
+        return classified(answer, len(call.emails)) if isinstance(answer, Answer) else [answer] * len(call.emails)
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
         """Ask for what went to each recipient since; stop where no more answers are to be had."""
@@ -135,12 +133,6 @@ class Brevo:
     def close(self) -> None:
         """Let go of the connections."""
         self._line.close()
-
-    def _made(self, call: Call) -> list[Result]:
-        if len({(email.sender, email.sender_name) for email in call.emails}) > 1:
-            return [NotSent("Brevo takes one sender for a batch, and these mails have several") for _ in call.emails]
-        answer = self._line.post("/smtp/email", payload(call), most=room(len(call.emails)))
-        return classified(answer, len(call.emails)) if isinstance(answer, Answer) else [answer] * len(call.emails)
 
     def _findings(self, emails: Sequence[Email], since: datetime) -> Iterator[Finding]:
         unanswered = ""

@@ -96,7 +96,8 @@ def for_all(result: Result, count: int) -> list[Result]:
     A batch refused as a whole says nothing of one mail: none left, and each is to be tried again, alone.
     """
     if isinstance(result, Refused) and count > 1:
-        result = NotSent(f"{result.detail} (one of {count} mails in a batch; none was taken)"[:LONGEST_DETAIL])
+        detail = f"{result.detail} (one of {count} mails in a batch; none was taken)"
+        result = NotSent(detail[:LONGEST_DETAIL], whole=True)
     return [result] * count
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from engine.domain.words import Absent, Accepted, CannotTell, Found, InDoubt, NotSent, Refused
-from engine.providers.batches import Batches
 from engine.providers.brevo import TABLE, Brevo, classified, payload, read, recognised
 from engine.providers.http import Answer
 from tests.providers.conftest import MAIL, Desk, asked, described, meaning, one, several, spoilt, unused
@@ -86,41 +85,22 @@ def test_a_batch_refused_for_one_of_its_mails_refuses_nobody_yet(provider: Brevo
     call = spoilt(several(3), 1, "refused@example.com")
     results = provider.send(call)
     assert [type(result) for result in results] == [NotSent] * 3
-    assert not any(isinstance(result, NotSent) and result.account for result in results)
+    assert all(isinstance(result, NotSent) and result.whole and not result.account for result in results)
     alone = [provider.send(one(email))[0] for email in call.emails]
     assert [type(result) for result in alone] == [Accepted, Refused, Accepted]
 
 
-def test_after_a_batch_was_refused_its_mails_are_tried_one_by_one_and_then_batches_come_back(
-    provider: Brevo, desk: Desk
-) -> None:
-    call = spoilt(several(3), 1, "refused@example.com")
-    assert provider.batch == 100
-    provider.send(call)
-    provider.send(one(MAIL))  # somebody else in between
-    for email in call.emails:
-        assert provider.batch == 1
-        provider.send(one(email))
-    assert provider.batch == 100
-
-
-@pytest.mark.parametrize("mode", ["throttle", "unauthorized", "500", "accept_then_cut", "accept"])
-def test_whatever_else_comes_of_a_batch_the_next_is_as_large(provider: Brevo, desk: Desk, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["throttle", "unauthorized", "no_credits", "bad_sender", "500", "accept_then_cut"])
+def test_whatever_else_comes_of_a_batch_is_not_about_one_of_its_mails(provider: Brevo, desk: Desk, mode: str) -> None:
     desk.double.switch(mode)
-    provider.send(several(3))
-    assert provider.batch == 100
-
-
-def test_nobody_is_waited_for_for_ever() -> None:
-    batches = Batches(100, waits_seconds=0)
-    batches.learned(several(2), [NotSent("refused"), NotSent("refused")])
-    assert batches.size == 100
+    assert not any(isinstance(result, NotSent) and result.whole for result in provider.send(several(3)))
 
 
 def test_mails_with_different_senders_are_no_batch(provider: Brevo, desk: Desk) -> None:
     call = several(2)
     mixed = replace(call, emails=(call.emails[0], replace(call.emails[1], sender="neu@radhaus-sommer.example.com")))
-    assert [type(result) for result in provider.send(mixed)] == [NotSent, NotSent]
+    results = provider.send(mixed)
+    assert [isinstance(result, NotSent) and result.whole for result in results] == [True, True]
     assert not desk.double.requests
 
 

@@ -138,6 +138,7 @@ def test_a_batch_answered_in_riddles_is_doubt(document: object) -> None:
 def test_a_whole_batch_refused_refuses_nobody_yet() -> None:
     results = classified(_refusal(422, "validation_error", "something"), 2)
     assert [meaning(result) for result in results] == ["not sent", "not sent"]
+    assert all(isinstance(result, NotSent) and result.whole for result in results)
 
 
 ROWS = [
