@@ -148,6 +148,15 @@ def test_others_go_in_batches_beside_those_that_go_alone(shop: Shop) -> None:
     assert states(shop.app) == {"sent": GOOD + 10, "rejected": 1}
 
 
+def test_what_goes_alone_is_released_only_for_a_sender_that_is_free(shop: Shop) -> None:
+    shop.plan_with_a_bad_mail()
+    sending.send_due(shop.app, stopped_at(NOW), stop=AfterFirstCall(shop.double))
+    shop.double.switch("slow=0.6")  # with four senders the last of ten would begin too late after a common release
+    send(shop.app, later(1))
+    assert "not_begun" not in {attempt.result for attempt in rows(shop.app, ATTEMPTS)}
+    assert states(shop.app) == {"sent": GOOD, "rejected": 1}
+
+
 @pytest.mark.parametrize("mode", ["throttle", "no_credits", "bad_sender"])
 def test_a_fault_of_the_account_turns_no_batch_into_single_calls(shop: Shop, mode: str) -> None:
     shop.double.switch(mode, 1)
