@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid5
 
 _CALLS = UUID("9b1d6f3a-5f0e-5d7c-9a43-7a7e7f0c2b11")
@@ -43,3 +44,12 @@ def call_key(members: Sequence[tuple[str, int]]) -> str:
     if len(members) == 1 and members[0][1] == 1:
         return members[0][0]
     return str(uuid5(_CALLS, "|".join(f"{message}:{fence}" for message, fence in members)))
+
+
+def reply_key(message_id: str, called_at: datetime) -> str:
+    """Return the key of one try to send a reply, by the instant at which its intent was written.
+
+    It is tried again only where provably nothing left, and then a provider may have burnt the key. Attempts do not
+    tell the tries apart: the account's fault burns none.
+    """
+    return str(uuid5(_CALLS, f"{message_id}:{called_at.isoformat()}"))

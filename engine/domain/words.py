@@ -183,13 +183,15 @@ class NotSent:
     """Provably nothing left.
 
     `retry_after` is the provider's wish. `account` says the fault is the account's: it stops the provider and not the
-    message. `credentials` says the key or password was refused.
+    message. `credentials` says the key or password was refused. `whole` says that a batch was refused whole, because
+    of one of its mails: nobody knows which, so each is to be tried alone.
     """
 
     detail: str
     retry_after: timedelta | None = None
     account: bool = False
     credentials: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,22 @@ from uuid import UUID
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
 from engine.domain.words import Absent, Call, CannotTell, Email, Finding, Found, InDoubt, NotSent, Result
-from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
 from engine.providers.http import LONGEST_CALL, Answer, Line
-from engine.providers.verdicts import Row, Says, Told, encoded, for_all, parsed, room, shown, taken, told, verdict
+from engine.providers.verdicts import (
+    Row,
+    Says,
+    Told,
+    encoded,
+    ends_asking,
+    for_all,
+    parsed,
+    room,
+    shown,
+    taken,
+    told,
+    verdict,
+)
 
 LONGEST_NAME = 70
 REPLAYS = timedelta(minutes=12)
@@ -32,6 +44,7 @@ _OWN_HEADERS = frozenset({"message-id", "date", "from", "to", "subject", "reply-
 _STAND_INS = {"subject": "-", "htmlContent": "<p>-</p>", "textContent": "-"}
 """Must be there so that every version may have its own; nobody ever reads them."""
 _CLOCKS_APART = timedelta(minutes=5)
+_MAILS_VERSION = 5
 _REPEATED = frozenset({"duplicate_parameter", "duplicate_request"})
 _REFUSED = frozenset(
     {
@@ -101,32 +114,25 @@ class Brevo:
         longest_call: float = LONGEST_CALL,
     ) -> None:
         self.senders = senders
-        self._batches = Batches(batch)
+        self.batch = batch
         self.recovery = Recovery(replays=REPLAYS, settles=settles)
         self._line = _line(base_url, api_key, longest_call)
 
-    @property
-    def batch(self) -> int:
-        """Return how many mails the next call may carry."""
-        return self._batches.size
-
     def send(self, call: Call) -> list[Result]:
         """Send the call's mails in one request."""
-        return self._batches.learned(call, self._made(call))
+        if len({(email.sender, email.sender_name) for email in call.emails}) > 1:
+            text = "Brevo takes one sender for a batch, and these mails have several"
+            return [NotSent(text, whole=True) for _ in call.emails]
+        answer = self._line.post("/smtp/email", payload(call), most=room(len(call.emails)))
+        return classified(answer, len(call.emails)) if isinstance(answer, Answer) else [answer] * len(call.emails)
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:
-        """Ask for what went to each recipient since; stop at the first question that is not answered."""
+        """Ask for what went to each recipient since; stop where no more answers are to be had."""
         return list(self._findings(emails, since))
 
     def close(self) -> None:
         """Let go of the connections."""
         self._line.close()
-
-    def _made(self, call: Call) -> list[Result]:
-        if len({(email.sender, email.sender_name) for email in call.emails}) > 1:
-            return [NotSent("Brevo takes one sender for a batch, and these mails have several") for _ in call.emails]
-        answer = self._line.post("/smtp/email", payload(call), most=room(len(call.emails)))
-        return classified(answer, len(call.emails)) if isinstance(answer, Answer) else [answer] * len(call.emails)
 
     def _findings(self, emails: Sequence[Email], since: datetime) -> Iterator[Finding]:
         unanswered = ""
@@ -138,8 +144,9 @@ class Brevo:
             if isinstance(answer, Answer) and answer.status == 200:
                 yield recognised(answer, email, since)
             else:
-                unanswered = read(answer).detail if isinstance(answer, Answer) else answer.detail
-                yield CannotTell(unanswered)
+                why = read(answer).detail if isinstance(answer, Answer) else answer.detail
+                unanswered = why if not isinstance(answer, Answer) or ends_asking(answer) else ""
+                yield CannotTell(why)
 
 
 def payload(call: Call) -> bytes:
@@ -219,7 +226,7 @@ def _may_be(entry: Any, tags: Any, email: Email, since: datetime) -> bool:
         return True
     if str(entry.get("email", "")).lower() != email.to.lower():
         return True  # Brevo listed more than it was asked for: the list proves nothing
-    if any(_is_ours(tag) for tag in tags):
+    if _names_another(tags, email.campaign):
         return False
     try:
         sent = datetime.fromisoformat(str(entry.get("date", "")))
@@ -228,11 +235,22 @@ def _may_be(entry: Any, tags: Any, email: Email, since: datetime) -> bool:
     return sent.tzinfo is None or sent >= since - _CLOCKS_APART
 
 
-def _is_ours(tag: object) -> bool:
+def _names_another(tags: Sequence[object], campaign: str) -> bool:
+    """Say whether a tag is the id of another mail, and not a campaign's that looks like one.
+
+    A batch bears the tags of all its campaigns. Where ours is among them only an id as campaigns' mails have it counts
+    (domain/identity); other mails, whose ids are of another version, bear no campaign's tag.
+    """
+    ids = [found for tag in tags if tag != campaign and (found := _uuid(tag)) is not None]
+    return any(one.version == _MAILS_VERSION for one in ids) if campaign in tags else bool(ids)
+
+
+def _uuid(tag: object) -> UUID | None:
     try:
-        return str(UUID(str(tag))) == tag
+        found = UUID(str(tag))
     except ValueError:
-        return False
+        return None
+    return found if str(found) == tag else None
 
 
 def read(answer: Answer) -> Told:

@@ -43,7 +43,7 @@ class Provider(Protocol):
 
     @property
     def batch(self) -> int:
-        """Return how many mails the next call may carry, each with its own subject and body; it may change."""
+        """Return how many mails a call may carry, each with its own subject and body."""
 
     @property
     def recovery(self) -> Recovery:
@@ -52,8 +52,8 @@ class Provider(Protocol):
     def send(self, call: Call) -> list[Result]:
         """Make this call once and return one result per mail, in the same order.
 
-        A batch that is refused as a whole, because of one of its mails, is `NotSent` for every one of them: none left,
-        and which one it was may show only when each is tried alone.
+        A batch that is refused whole, because of one of its mails, is `NotSent` and `whole` for every one of them: none
+        left, and which one it was shows only when each is tried alone.
         """
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:

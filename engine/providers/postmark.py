@@ -13,7 +13,6 @@ from engine.config.loading import Config
 from engine.config.providers import PROVIDERS, USUAL_STREAM
 from engine.domain.words import Absent, Accepted, Call, CannotTell, Email, Finding, Found, InDoubt, NotSent, Result
 from engine.providers import mime
-from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
 from engine.providers.http import LONGEST_CALL, Answer, Line
 from engine.providers.verdicts import (
@@ -21,6 +20,7 @@ from engine.providers.verdicts import (
     Says,
     Told,
     encoded,
+    ends_asking,
     for_all,
     parsed,
     retold,
@@ -84,29 +84,13 @@ class Postmark:
         self, way: Line, *, senders: int, stream: str = USUAL_STREAM, batch: int = 1, settles: timedelta = SETTLES
     ) -> None:
         self.senders = senders
-        self._batches = Batches(batch)
+        self.batch = batch
         self.recovery = Recovery(settles=settles)
         self._stream = stream
         self._line = way
 
-    @property
-    def batch(self) -> int:
-        """Return how many mails the next call may carry."""
-        return self._batches.size
-
     def send(self, call: Call) -> list[Result]:
         """Send the call's mails in one request."""
-        return self._batches.learned(call, self._made(call))
-
-    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
-        """Ask for each mail by our own id; stop at the first question that is not answered."""
-        return list(self._findings(emails))
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._line.close()
-
-    def _made(self, call: Call) -> list[Result]:
         count = len(call.emails)
         content = payload(call, self._stream)
         if len(content) > MOST_BYTES:
@@ -116,6 +100,14 @@ class Postmark:
             return [NotSent(text, account=True) for _ in call.emails]
         answer = self._line.post("/email/batch" if count > 1 else "/email", content, most=room(count))
         return classified(answer, count) if isinstance(answer, Answer) else [answer] * count
+
+    def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
+        """Ask for each mail by our own id; stop where no more answers are to be had."""
+        return list(self._findings(emails))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._line.close()
 
     def _findings(self, emails: Sequence[Email]) -> Iterator[Finding]:
         unanswered = ""
@@ -129,8 +121,9 @@ class Postmark:
             if isinstance(answer, Answer) and answer.status == 200:
                 yield recognised(answer, email)
             else:
-                unanswered = read(answer).detail if isinstance(answer, Answer) else answer.detail
-                yield CannotTell(unanswered)
+                why = read(answer).detail if isinstance(answer, Answer) else answer.detail
+                unanswered = why if not isinstance(answer, Answer) or ends_asking(answer) else ""
+                yield CannotTell(why)
 
 
 def payload(call: Call, stream: str) -> bytes:

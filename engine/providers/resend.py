@@ -9,9 +9,8 @@ from typing import Any
 
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
-from engine.domain.words import Call, CannotTell, Email, Finding, InDoubt, Result
+from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, Result
 from engine.providers import mime
-from engine.providers.batches import Batches
 from engine.providers.contract import Recovery
 from engine.providers.http import Answer, Line
 from engine.providers.verdicts import Row, Says, Told, encoded, for_all, parsed, retold, room, taken, told, verdict
@@ -34,7 +33,8 @@ TABLE = (
     Row(Says.CREDENTIALS, {401}),
     Row(Says.CREDENTIALS, {403}, _KEYS),
     Row(Says.ACCOUNT, {403}),
-    # The key was used with other bytes: so there was an earlier call with it, and Resend keeps only what it took.
+    # The key was used with other bytes: so there was an earlier call with it, and Resend keeps only what it took. Of a
+    # batch that is less than all, where one was refused (see `classified`).
     Row(Says.PROVED, {409}, {"invalid_idempotent_request"}),
     Row(Says.ACCOUNT, {404, 405, 415}),
     Row(Says.ACCOUNT, _NO, _OURS),
@@ -67,18 +67,19 @@ class Resend:
         self, *, base_url: str, api_key: str, senders: int, batch: int = 1, longest_call: float = 30.0
     ) -> None:
         self.senders = senders
-        self._batches = Batches(batch)
+        self.batch = batch
         headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
         self._line = Line(base_url, headers, longest_call=longest_call)
 
-    @property
-    def batch(self) -> int:
-        """Return how many mails the next call may carry."""
-        return self._batches.size
-
     def send(self, call: Call) -> list[Result]:
         """Send the call's mails in one request; in a batch, one that is refused leaves the others alone."""
-        return self._batches.learned(call, self._made(call))
+        count = len(call.emails)
+        headers = {"idempotency-key": call.key}
+        if count > 1:
+            headers["x-batch-validation"] = "permissive"
+        path = "/emails/batch" if count > 1 else "/emails"
+        answer = self._line.post(path, payload(call), headers, most=room(count))
+        return classified(answer, count) if isinstance(answer, Answer) else [answer] * count
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002  (every provider is asked alike)
         """Say that nobody can tell: Resend lists its mails, and cannot be asked for one of ours."""
@@ -87,15 +88,6 @@ class Resend:
     def close(self) -> None:
         """Let go of the connections."""
         self._line.close()
-
-    def _made(self, call: Call) -> list[Result]:
-        count = len(call.emails)
-        headers = {"idempotency-key": call.key}
-        if count > 1:
-            headers["x-batch-validation"] = "permissive"
-        path = "/emails/batch" if count > 1 else "/emails"
-        answer = self._line.post(path, payload(call), headers, most=room(count))
-        return classified(answer, count) if isinstance(answer, Answer) else [answer] * count
 
 
 def payload(call: Call) -> bytes:
@@ -108,7 +100,11 @@ def classified(answer: Answer, count: int = 1) -> list[Result]:
     """Say what Resend's answer to a call with so many mails means."""
     said, given = read(answer), _object(answer)
     if not 200 <= answer.status < 300:
-        return for_all(verdict(TABLE, said), count)
+        meant = verdict(TABLE, said)
+        if count > 1 and isinstance(meant, Accepted):
+            # In the earlier call each mail was judged by itself, and what was said of this one is not told again.
+            meant = InDoubt(meant.detail)
+        return for_all(meant, count)
     if count == 1:
         return [taken("Resend", answer.status, given.get("id"))]
     return (

@@ -96,8 +96,17 @@ def for_all(result: Result, count: int) -> list[Result]:
     A batch refused as a whole says nothing of one mail: none left, and each is to be tried again, alone.
     """
     if isinstance(result, Refused) and count > 1:
-        result = NotSent(f"{result.detail} (one of {count} mails in a batch; none was taken)"[:LONGEST_DETAIL])
+        detail = f"{result.detail} (one of {count} mails in a batch; none was taken)"
+        result = NotSent(detail[:LONGEST_DETAIL], whole=True)
     return [result] * count
+
+
+def ends_asking(answer: Answer) -> bool:
+    """Say whether no more is to be asked after this answer: the account is refused or was too quick, or nothing works.
+
+    Any other "no" is about the one question.
+    """
+    return answer.status in {401, 403, 429} or answer.status >= 500
 
 
 def taken(who: str, status: int, number: object) -> Result:

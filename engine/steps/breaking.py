@@ -20,19 +20,23 @@ _LONGEST_DETAIL = 300
 def note(session: Session, provider: str, results: Sequence[Result], now: datetime) -> None:
     """Write down what these results say of the provider, in the transaction that records them.
 
-    A clear answer (accepted, refused) closes the breaker. A fault of the account says nothing: it stops the provider by
-    itself. Results are taken in order; while all is well nothing is written.
+    A clear answer (accepted, refused, if only as a whole batch) closes the breaker. A fault of the account says
+    nothing: it stops the provider by itself. Results are taken in order; while all is well nothing is written.
     """
     telling = [result for result in results if not (isinstance(result, NotSent) and result.account)]
     if not telling:
         return
-    if isinstance(telling[-1], Accepted | Refused):
+    if _is_clear(telling[-1]):
         breakers.close(session, provider)
         return
     standing = breakers.find(session, provider, lock=True)
     for result in telling:
-        standing = breaker.note(standing, clear=isinstance(result, Accepted | Refused), now=now)
+        standing = breaker.note(standing, clear=_is_clear(result), now=now)
     breakers.keep(session, provider, standing, telling[-1].detail[:_LONGEST_DETAIL])
+
+
+def _is_clear(result: Result) -> bool:
+    return isinstance(result, Accepted | Refused) or (isinstance(result, NotSent) and result.whole)
 
 
 def lets_go(session: Session, provider: str, now: datetime) -> bool:

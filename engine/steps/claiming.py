@@ -18,7 +18,7 @@ from engine.steps.calling import Flight
 from engine.steps.gating import Inspection, inspect
 from engine.steps.releasing import Letter, give_back, settle
 from engine.steps.shop import Shop
-from engine.store import attempts, budgets, claims, messages, ownership, pauses
+from engine.store import attempts, budgets, calls, claims, messages, ownership, pauses
 from engine.store.budgets import Allowance
 from engine.store.calls import CallRow
 from engine.store.messages import MessageRow, Move
@@ -216,20 +216,23 @@ def _gate(run: Run, rows: Sequence[MessageRow]) -> Inspection:
 def _render(run: Run, inspection: Inspection) -> list[Letter]:
     """Make the mails; one that cannot be made fails alone. What was released before keeps its bytes."""
     going = [one for one in inspection.messages if one.decision.action == "send"]
+    called = [one.row.id for one in going if one.row.first_call_at is not None]
     with run.app.database.read() as session:
-        frozen = attempts.frozen(session, [one.row.id for one in going if one.row.first_call_at is not None])
+        frozen = attempts.frozen(session, called)
+        alone = calls.refused_whole(session, called)
     letters: list[Letter] = []
     now = run.clock()  # one instant for the group: its date line and local days are then made once
     for one in going:
         if one.row.id in frozen:
-            letters.append(Letter(one, frozen[one.row.id], attempts.digest(frozen[one.row.id])))
+            email = frozen[one.row.id]
+            letters.append(Letter(one, email, attempts.digest(email), alone=one.row.id in alone))
             continue
         try:
             rendered, email = composing.compose(run.app, one, inspection.known, now)
         except Exception as error:  # noqa: BLE001  (one poisoned message must not hold up the others)
             _fail(run, one.row, [row for row in one.carried if row.state is State.CLAIMED], error)
         else:
-            letters.append(Letter(one, email, attempts.digest(email), rendered))
+            letters.append(Letter(one, email, attempts.digest(email), rendered, one.row.id in alone))
     return letters
 
 

@@ -53,6 +53,7 @@ def record(session: Session, app: Shop, landed: Sequence[Landed], *, now: dateti
     moved = {move.message.id for move in made}
     messages.transition(session, [move for row in moved for move in ways[row][1:]], now=now, actor=owner)
     counts = Counter(ways[row][-1].after.value for row in moved) + Counter(late=late)
+    calls.refuse_whole(session, [one.outgoing.key for one in landed if _is_refused_whole(one, moved)])
     carried = [move for told in results if told.mail.row.id in moved for move in _carried(told, ways, now)]
     messages.transition(session, carried, now=now, actor=owner)
     bounced: list[NewSuppression] = []
@@ -86,6 +87,13 @@ def _told(landed: Sequence[Landed]) -> list[_Told]:
         if one.results is not None
         for mail, result in zip(one.outgoing.mails, one.results, strict=True)
     ]
+
+
+def _is_refused_whole(landed: Landed, moved: set[int]) -> bool:
+    """Say whether a batch that was made for the first time was refused whole, and its mails are let go by that."""
+    first = landed.results[0] if landed.results and not landed.outgoing.repeated else None
+    is_whole = isinstance(first, NotSent) and first.whole
+    return is_whole and any(mail.row.id in moved for mail in landed.outgoing.mails)
 
 
 def _keep_along(session: Session, app: Shop, along: Sequence[_Told], now: datetime, owner: str) -> int:
@@ -171,14 +179,14 @@ def _carried(told: _Told, ways: dict[int, list[Move]], now: datetime) -> list[Mo
 
 def _not_sent(row: MessageRow, result: NotSent, detail: str, now: datetime) -> list[Move]:
     values: dict[str, Any] = {"owner": ""}
-    if result.account:
+    if result.account or result.whole:
         # The account's fault burns no attempt of the message and moves it nowhere: the stop holds everything back, and
-        # when the owner lifts it the message goes at once.
+        # when the owner lifts it the message goes at once. So does what was refused for another's sake: alone.
         values |= {"send_after": now, "attempts": row.attempts - 1}
     else:
         values["send_after"] = retry.next_try(now, row.attempts, row.message_id, result.retry_after)
     back = Move(row, State.RETRYING, Reason.NOT_SENT, detail, values)
-    if result.account or not retry.is_hopeless(row.attempts):
+    if result.account or result.whole or not retry.is_hopeless(row.attempts):
         return [back]
     return [back, Move(row._replace(state=State.RETRYING), State.FAILED, Reason.TOO_MANY_ATTEMPTS, detail)]
 

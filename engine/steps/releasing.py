@@ -33,13 +33,15 @@ _ENDS = {"skip": State.SKIPPED, "expire": State.EXPIRED, "cancel": State.CANCELL
 class Letter:
     """A message with its mail and the mail's digest: made before the release, which holds up every other writer.
 
-    The mail is rendered just now, or frozen at an earlier release (`rendered` is None).
+    The mail is rendered just now, or frozen at an earlier release (`rendered` is None). It goes `alone` once a call it
+    was in was refused whole: one bad mail would meet the same others again, and sink them again.
     """
 
     one: Inspected
     email: Email
     sha256: str
     rendered: Rendered | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Released:
     email: Email
     sha256: str
     carried: tuple[MessageRow, ...] = ()
+    alone: bool = False
 
     @property
     def goes_along(self) -> bool:
@@ -105,12 +108,15 @@ def release(
 ) -> list[Outgoing]:
     """Look again and write the intents of those that may still go, in calls of `size`; those that may not are settled.
 
+    What goes alone has a call of its own, before the others.
     Whoever was to be carried by a mail that does not go stays claimed, for the caller to give back.
     """
     may_go, refused = _look_again(session, app, letters, now, owner)
     settle(session, refused, now=now, actor=owner)
     released = _write_intents(session, app, may_go, now, owner)
-    return _begin(session, app, list(chunks(released, size)), now)
+    apart = [[mail] for mail in released if mail.alone]
+    together = [mail for mail in released if not mail.alone] if apart else released
+    return _begin(session, app, [*apart, *chunks(together, size)], now)
 
 
 def _look_again(
@@ -154,7 +160,7 @@ def _write_intents(
             continue
         carried = messages.bind(session, one.carried, one.row.id, now=now, actor=owner) if one.carried else []
         row = messages.moved(made[one.row.id])
-        released.append(Released(row, letter.email, letter.sha256, tuple(carried)))
+        released.append(Released(row, letter.email, letter.sha256, tuple(carried), letter.alone))
     return released
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
+from math import ceil
 
 from sqlmodel import Session
 
@@ -175,7 +176,7 @@ def _again(session: Session, run: Run, now: datetime) -> list[Outgoing]:
 
 def _released(session: Session, run: Run, now: datetime, calls: int) -> list[Outgoing]:
     """Release the next letters in so many calls, each at its turn; what may not go after all is settled."""
-    wanted = min(len(run.letters), calls * run.batch)
+    wanted = _fitting(run, calls)
     turns, first = _turns(session, run, wanted, now) if wanted else (0, 0.0)
     if not turns:
         return []
@@ -190,6 +191,17 @@ def _released(session: Session, run: Run, now: datetime, calls: int) -> list[Out
         replace(call, wait=first + _turn(run) * before, lasts=_lasts(run, len(call.mails)))
         for call, before in zip(outgoing, begun, strict=True)
     ]
+
+
+def _fitting(run: Run, calls: int) -> int:
+    """Return how many of the next letters fill so many calls; one that goes alone takes a whole one."""
+    together = apart = 0
+    for letter in islice(run.letters, calls * run.batch):
+        apart += letter.alone
+        together += not letter.alone
+        if apart + ceil(together / run.batch) > calls:
+            return together + apart - 1
+    return together + apart
 
 
 def _turns(session: Session, run: Run, wanted: int, now: datetime) -> tuple[int, float]:
@@ -267,5 +279,6 @@ def _written_down(run: Run, landed: Sequence[Landed]) -> Counter[str]:
             budgets.lift_stop(session, run.app.provider.name)
     ledger_of(run.app).log.append(written.bounced)
     run.was_stopped = run.was_stopped and not counts[State.SENT.value]
+    run.is_dry = run.is_dry and not counts[State.RETRYING.value]  # what goes alone from now on is due at once
     run.unused += sum(counts[state] for state in NOTHING_LEFT)
     return counts

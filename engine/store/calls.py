@@ -22,6 +22,12 @@ _CALLS: sa.Table = ProviderCall.__table__  # type: ignore[attr-defined]
 _ATTEMPTS: sa.Table = Attempt.__table__  # type: ignore[attr-defined]
 _FIRST_CALL = MessageRow._fields.index("first_call_at")
 _BY_KEY = Lookup(sa.select(_CALLS.c.key, _CALLS.c.id), _CALLS.c.key)
+_REFUSED_WHOLE = Lookup(
+    sa.select(_ATTEMPTS.c.message)
+    .join(_CALLS, _CALLS.c.id == _ATTEMPTS.c.call_id)
+    .where(_ATTEMPTS.c.result == "not_sent", _CALLS.c.closed, _CALLS.c.members > 1),
+    _ATTEMPTS.c.message,
+)
 _ENOUGH = 5
 """How often a call is made at most whose answer is clear about some of its mails and not about others."""
 _NEVER_LEFT = ("not_sent", "not_begun")
@@ -100,6 +106,17 @@ def hold(session: Session, call: int) -> CallRow | None:
 def forbid_repeat(session: Session, call: CallRow) -> None:
     """Never make this call again: one of its members may no longer be written to."""
     session.connection().execute(sa.update(_CALLS).where(_CALLS.c.id == call.id).values(closed=True))
+
+
+def refuse_whole(session: Session, keys: Sequence[str]) -> None:
+    """Write down that these calls were refused whole, because of one of their mails: they are never made again."""
+    if keys:
+        session.connection().execute(sa.update(_CALLS).where(_CALLS.c.key.in_(keys)).values(closed=True))
+
+
+def refused_whole(session: Session, messages: Sequence[int]) -> set[int]:
+    """Return which of these messages were in a call that was refused whole: from then on they go alone."""
+    return {message for (message,) in _REFUSED_WHOLE.rows(session, messages)}
 
 
 def doubted(session: Session, now: datetime, after: int, limit: int, *, real: bool) -> list[Doubted]:

@@ -159,8 +159,9 @@ class ProviderCall(SQLModel, table=True):
     """One request to a provider with its frozen, ordered members; repeated only with the same key and bytes.
 
     Its members are the attempts that name it, in order of `position`; `made` counts how often it was made. `closed`:
-    one of its members may no longer be written to, so that it is never made again. `purged_at`: not all of its members
-    are there any more. `account` is a keyed mark of the account it was made at, empty where that was not noted.
+    it is never made again, because one of its members may no longer be written to, or because it was refused whole on
+    account of one. `purged_at`: not all of its members are there any more. `account` is a keyed mark of the account it
+    was made at, empty where that was not noted.
     """
 
     __tablename__ = "provider_call"

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from engine.domain.words import Absent, Accepted, CannotTell, Found, InDoubt, NotSent, Refused
-from engine.providers.batches import Batches
 from engine.providers.brevo import TABLE, Brevo, classified, payload, read, recognised
 from engine.providers.http import Answer
 from tests.providers.conftest import MAIL, Desk, asked, described, meaning, one, several, spoilt, unused
@@ -86,41 +85,22 @@ def test_a_batch_refused_for_one_of_its_mails_refuses_nobody_yet(provider: Brevo
     call = spoilt(several(3), 1, "refused@example.com")
     results = provider.send(call)
     assert [type(result) for result in results] == [NotSent] * 3
-    assert not any(isinstance(result, NotSent) and result.account for result in results)
+    assert all(isinstance(result, NotSent) and result.whole and not result.account for result in results)
     alone = [provider.send(one(email))[0] for email in call.emails]
     assert [type(result) for result in alone] == [Accepted, Refused, Accepted]
 
 
-def test_after_a_batch_was_refused_its_mails_are_tried_one_by_one_and_then_batches_come_back(
-    provider: Brevo, desk: Desk
-) -> None:
-    call = spoilt(several(3), 1, "refused@example.com")
-    assert provider.batch == 100
-    provider.send(call)
-    provider.send(one(MAIL))  # somebody else in between
-    for email in call.emails:
-        assert provider.batch == 1
-        provider.send(one(email))
-    assert provider.batch == 100
-
-
-@pytest.mark.parametrize("mode", ["throttle", "unauthorized", "500", "accept_then_cut", "accept"])
-def test_whatever_else_comes_of_a_batch_the_next_is_as_large(provider: Brevo, desk: Desk, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["throttle", "unauthorized", "no_credits", "bad_sender", "500", "accept_then_cut"])
+def test_whatever_else_comes_of_a_batch_is_not_about_one_of_its_mails(provider: Brevo, desk: Desk, mode: str) -> None:
     desk.double.switch(mode)
-    provider.send(several(3))
-    assert provider.batch == 100
-
-
-def test_nobody_is_waited_for_for_ever() -> None:
-    batches = Batches(100, waits_seconds=0)
-    batches.learned(several(2), [NotSent("refused"), NotSent("refused")])
-    assert batches.size == 100
+    assert not any(isinstance(result, NotSent) and result.whole for result in provider.send(several(3)))
 
 
 def test_mails_with_different_senders_are_no_batch(provider: Brevo, desk: Desk) -> None:
     call = several(2)
     mixed = replace(call, emails=(call.emails[0], replace(call.emails[1], sender="neu@radhaus-sommer.example.com")))
-    assert [type(result) for result in provider.send(mixed)] == [NotSent, NotSent]
+    results = provider.send(mixed)
+    assert [isinstance(result, NotSent) and result.whole for result in results] == [True, True]
     assert not desk.double.requests
 
 
@@ -200,8 +180,16 @@ def test_a_look_up_that_is_not_answered_honestly_tells_nothing(provider: Brevo, 
     assert [type(finding) for finding in provider.look_up([MAIL], SINCE)] == [CannotTell]
 
 
-def test_after_a_question_that_is_not_answered_no_more_are_asked(provider: Brevo, desk: Desk) -> None:
-    desk.double.switch(look_ups="throttle")
+@pytest.mark.parametrize("look_ups", ["bad_sender", "conflict", "404_html", "junk"])
+def test_a_question_that_is_refused_keeps_no_other_from_being_asked(provider: Brevo, desk: Desk, look_ups: str) -> None:
+    desk.double.switch(look_ups=look_ups, times=1)
+    findings = provider.look_up(several(3).emails, SINCE)
+    assert [type(finding) for finding in findings] == [CannotTell, Absent, Absent]
+
+
+@pytest.mark.parametrize("look_ups", ["throttle", "unauthorized", "forbidden", "500", "cut"])
+def test_after_a_question_that_is_not_answered_no_more_are_asked(provider: Brevo, desk: Desk, look_ups: str) -> None:
+    desk.double.switch(look_ups=look_ups)
     assert len(provider.look_up(several(5).emails, SINCE)) == 5
     assert len(desk.double.requests) == 1
 
@@ -233,6 +221,27 @@ OURS = {"email": MAIL.to, "messageId": "<1@relay>", "date": "2026-11-20T09:00:30
 def test_only_our_own_id_is_recognised(listed: object, count: object, finding: type) -> None:
     body = json.dumps({"count": count, "transactionalEmails": listed}).encode()
     assert type(recognised(Answer(200, {}, body), MAIL, SINCE)) is finding
+
+
+NAMED_LIKE_A_MAIL = "3f0c1a52-7a40-4d44-9a35-0d9b7a1f2a11"
+NAMED_SO_TOO = "7d1a0d0e-2b1f-4a44-8a35-5d9b7a1f2a22"
+ANOTHER = "11111111-2222-5333-8444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("tags", "finding"),
+    [
+        ([NAMED_LIKE_A_MAIL], CannotTell),
+        ([NAMED_LIKE_A_MAIL, NAMED_SO_TOO], CannotTell),
+        ([NAMED_LIKE_A_MAIL, ANOTHER], Absent),
+        (["", NAMED_SO_TOO], Absent),
+        ([NAMED_LIKE_A_MAIL, MAIL.message_id], Found),
+    ],
+    ids=["batch", "batch of two campaigns", "another mail", "reply", "found"],
+)
+def test_a_campaign_whose_id_looks_like_a_mails_is_no_proof_of_another_mail(tags: list[str], finding: type) -> None:
+    body = json.dumps({"count": 1, "transactionalEmails": [OURS | {"tags": tags}]}).encode()
+    assert type(recognised(Answer(200, {}, body), replace(MAIL, campaign=NAMED_LIKE_A_MAIL), SINCE)) is finding
 
 
 # -- the description -------------------------------------------------------------------------------------------------

@@ -221,8 +221,18 @@ def test_a_look_up_that_is_not_answered_honestly_tells_nothing(provider: Postmar
     assert [type(finding) for finding in provider.look_up([MAIL], SINCE)] == [CannotTell]
 
 
-def test_after_a_question_that_is_not_answered_no_more_are_asked(provider: Postmark, desk: Desk) -> None:
-    desk.double.switch(look_ups="throttle")
+@pytest.mark.parametrize("look_ups", ["bad_sender", "404_html", "junk"])
+def test_a_question_that_is_refused_keeps_no_other_from_being_asked(
+    provider: Postmark, desk: Desk, look_ups: str
+) -> None:
+    desk.double.switch(look_ups=look_ups, times=1)
+    findings = provider.look_up(several(3).emails, SINCE)
+    assert [type(finding) for finding in findings] == [CannotTell, Absent, Absent]
+
+
+@pytest.mark.parametrize("look_ups", ["throttle", "unauthorized", "500", "cut"])
+def test_after_a_question_that_is_not_answered_no_more_are_asked(provider: Postmark, desk: Desk, look_ups: str) -> None:
+    desk.double.switch(look_ups=look_ups)
     assert [type(finding) for finding in provider.look_up(several(5).emails, SINCE)] == [CannotTell] * 5
     assert len(desk.double.requests) == 1
 

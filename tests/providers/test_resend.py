@@ -95,6 +95,16 @@ def test_a_key_used_with_other_bytes_proves_the_earlier_call(provider: Resend, d
     assert len(desk.double.mails()) == 1
 
 
+def test_of_a_batch_such_a_key_proves_no_mail_because_one_may_have_been_refused(provider: Resend, desk: Desk) -> None:
+    call = spoilt(several(3), 1, "refused@example.com")
+    provider.send(call)
+    later_bytes = replace(call, emails=tuple(replace(email, subject="Etwas anderes") for email in call.emails))
+    results = provider.send(later_bytes)
+    assert [type(result) for result in results] == [InDoubt] * 3
+    assert "invalid_idempotent_request" in results[0].detail
+    assert len(desk.double.mails()) == 2
+
+
 @pytest.mark.parametrize("mode", ["too_few", "too_many"])
 def test_ids_that_do_not_come_out_even_are_doubt_for_everybody(provider: Resend, desk: Desk, mode: str) -> None:
     desk.double.switch(mode)
@@ -128,6 +138,7 @@ def test_a_batch_answered_in_riddles_is_doubt(document: object) -> None:
 def test_a_whole_batch_refused_refuses_nobody_yet() -> None:
     results = classified(_refusal(422, "validation_error", "something"), 2)
     assert [meaning(result) for result in results] == ["not sent", "not sent"]
+    assert all(isinstance(result, NotSent) and result.whole for result in results)
 
 
 ROWS = [

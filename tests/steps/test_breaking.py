@@ -38,7 +38,14 @@ def test_a_row_of_them_opens_it_for_this_provider_and_no_other(database: Databas
         assert breakers.detail(session, "brevo") == result.detail
 
 
-@pytest.mark.parametrize("answer", [Accepted("1"), Refused("no such mailbox")], ids=["accepted", "refused"])
+CLEAR = {
+    "accepted": Accepted("1"),
+    "refused": Refused("no such mailbox"),
+    "refused in a batch": NotSent("no such mailbox", whole=True),
+}
+
+
+@pytest.mark.parametrize("answer", CLEAR.values(), ids=CLEAR)
 def test_one_clear_answer_closes_it(database: Database, answer: Result) -> None:
     note(database, *[SILENT] * THRESHOLD)
     note(database, answer)

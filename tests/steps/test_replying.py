@@ -55,9 +55,11 @@ class Scripted:
     def __init__(self, answer: Result) -> None:
         self.answer = answer
         self.given: list[Email] = []
+        self.keys: list[str] = []
 
     def send(self, call: Call) -> list[Result]:
         self.given += call.emails
+        self.keys.append(call.key)
         return [self.answer]
 
     def look_up(self, emails: Sequence[Email], since: datetime) -> list[Finding]:  # noqa: ARG002
@@ -182,6 +184,15 @@ def test_it_is_tried_again_when_the_provider_takes_it(make_app: MakeApp) -> None
     provider.answer = Accepted("1")
     assert send(app, NOW + HOUR) == {}
     assert send(app, NOW + 2 * HOUR) == {"sent": 1}
+
+
+@pytest.mark.parametrize("account", [False, True], ids=["the mail's", "the account's"])
+def test_each_try_has_a_key_of_its_own_because_the_one_before_may_be_burnt(make_app: MakeApp, account: bool) -> None:
+    app, provider = scripted(make_app, NotSent("400", account=account))
+    for hour in range(3):
+        send(app, NOW + hour * HOUR)
+    assert len(set(provider.keys)) == len(provider.keys) == 3
+    assert len({mail.message_id for mail in provider.given}) == 1
 
 
 def test_a_fault_of_the_account_stops_the_provider_and_burns_no_attempt(make_app: MakeApp) -> None:

@@ -116,6 +116,18 @@ def test_a_repeat_that_did_not_go_leaves_the_first_doubt(make_app: MakeApp) -> N
     assert len(voice.calls) == 4
 
 
+def test_a_repeat_that_was_refused_whole_leaves_the_doubt_and_can_be_repeated_again(make_app: MakeApp) -> None:
+    voice = Voice(KEY, batch=3)
+    app = _shop(make_app, voice)
+    voice.answer = NotSent("one of 3 mails in a batch", whole=True)
+    send(app, later(3))
+    assert states(app) == {"in_doubt": 3}
+    voice.answer = Accepted("4711")
+    send(app, later(6))
+    assert _reasons(app) == [("sent", Reason.PROVED)] * 3
+    assert voice.calls == [voice.calls[0]] * 3
+
+
 def test_nothing_is_repeated_once_the_key_may_be_forgotten(make_app: MakeApp) -> None:
     voice = Voice(KEY)
     app = _shop(make_app, voice, 1)

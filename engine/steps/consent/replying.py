@@ -19,6 +19,7 @@ from sqlmodel import Session
 from engine.clock import Clock, stopwatch
 from engine.domain import retry
 from engine.domain.calendar import local_day
+from engine.domain.identity import reply_key
 from engine.domain.words import Accepted, Call, Email, InDoubt, NotSent, Reason, Refused, Result
 from engine.errors import StoreBusy, TreuepostError
 from engine.rendering import replies as mails
@@ -56,6 +57,14 @@ class _Letter:
     row: ReplyRow
     email: Email
     body_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Released:
+    """A reply whose intent is written: its row as it stands now, and its call."""
+
+    row: ReplyRow
+    call: Call
 
 
 def send_replies(app: Shop, clock: Clock, *, stop: Stopping | None = None) -> Counter[str]:
@@ -105,7 +114,9 @@ def _send_next(app: Shop, clock: Clock, stop: Stopping) -> str:
     if not _wait_for_turn(app, now, stop):
         return NOT_YET
     released = _release(app, letter, clock())
-    return released if isinstance(released, str) else _record(app, released, _called(app, letter.email), clock())
+    if isinstance(released, str):
+        return released
+    return _record(app, released.row, _called(app, released), clock())
 
 
 # -- the words -------------------------------------------------------------------------------------------------------
@@ -167,8 +178,8 @@ def _wait_for_turn(app: Shop, now: datetime, stop: Stopping) -> bool:
     return granted == 1 and not stop.is_set()
 
 
-def _release(app: Shop, letter: _Letter, now: datetime) -> ReplyRow | str:
-    """Commit the intent to send and return the reply as it is then; or what else came of it."""
+def _release(app: Shop, letter: _Letter, now: datetime) -> _Released | str:
+    """Commit the intent to send and return the reply as it is then, with its call; or what else came of it."""
     row = letter.row
     with app.database.write() as session:
         if not _is_allowed(session, app, now):  # the provider's rows come before the addresses, as in every release
@@ -181,7 +192,8 @@ def _release(app: Shop, letter: _Letter, now: datetime) -> ReplyRow | str:
         taken = replies.take(session, row, called, now)
         if taken is None:
             _give_budget_back(session, app, now)
-        return taken or ELSEWHERE
+            return ELSEWHERE
+        return _Released(taken, Call(reply_key(row.message_id, now), (letter.email,)))
 
 
 def _is_allowed(session: Session, app: Shop, now: datetime) -> bool:
@@ -208,11 +220,11 @@ def _give_budget_back(session: Session, app: Shop, now: datetime) -> None:
         budgets.give_back(session, app.provider.name, _today(app, now), 1)
 
 
-def _called(app: Shop, email: Email) -> Result:
+def _called(app: Shop, released: _Released) -> Result:
     """Make the call; whatever goes wrong in it is doubt."""
     try:
         with LINES:
-            results = app.provider.send(Call(email.message_id, (email,)))
+            results = app.provider.send(released.call)
     except Exception as error:
         log.exception("provider failed", provider=app.provider.name)
         return InDoubt(f"{type(error).__name__}: {error}")
