@@ -49,8 +49,8 @@ class Facts:
     """What the store knows of one message at one instant.
 
     `standing` is the day today's data gives the occasion (None: it is gone). `happened` names what of `[stop]` has come
-    to pass, `carried_by` the mail that already goes to this address today. `written` and `written_by_campaign` are the
-    instants at which this address was written to.
+    to pass, `carried_by` the mail that already goes to this address today, `names_a_thing` that this mail is about a
+    service item. `written` and `written_by_campaign` are the instants at which this address was written to.
     """
 
     rules: Rules
@@ -66,6 +66,7 @@ class Facts:
     happened: frozenset[str] = frozenset()
     overtaken: bool = False
     carried_by: str = ""
+    names_a_thing: bool = False
     written: tuple[datetime, ...] = ()
     written_by_campaign: tuple[datetime, ...] = ()
 
@@ -173,8 +174,14 @@ def _overtaken(facts: Facts, _now: datetime) -> _No | None:
     return _No("skip", Reason.OVERTAKEN, "a later step of the same occasion is due") if facts.overtaken else None
 
 
-def _same_address(facts: Facts, _now: datetime) -> _No | None:
-    return _No("skip", Reason.SAME_ADDRESS, facts.carried_by) if facts.carried_by else None
+def _same_address(facts: Facts, now: datetime) -> _No | None:
+    """Let one mail a day reach an address; a thing that it does not name waits for the next day, or nobody would tell."""
+    if not facts.carried_by:
+        return None
+    if not facts.names_a_thing:
+        return _No("skip", Reason.SAME_ADDRESS, facts.carried_by)
+    tomorrow = local_day(now, facts.zone) + timedelta(days=1)
+    return _No("wait", Reason.SAME_ADDRESS, facts.carried_by, day_start(tomorrow, facts.zone))
 
 
 def _ready(facts: Facts, now: datetime) -> _No | None:

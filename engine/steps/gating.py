@@ -120,7 +120,8 @@ def _one_by_one(group: _Group, rows: Sequence[tuple[MessageRow, PermissionFacts]
 
 def _carried(decision: Decision, lead: MessageRow) -> Decision:
     told = Trail("same_address", "no", f"{Reason.SAME_ADDRESS.value}: {lead.message_id}")
-    return replace(decision, trail=tuple(told if line.check == told.check else line for line in decision.trail))
+    trail = tuple(told if line.check == told.check else line for line in decision.trail)
+    return replace(decision, action="skip", until=None, trail=trail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class _Group:
             happened=self.happened.get(row.id, _NOTHING),
             overtaken=row.id in self.known.overtaken,
             carried_by=self._carried_by(own, zone) if own else "",
+            names_a_thing=person.service_item_id is not None,
             written=tuple([mail.at for mail in written if mail.message != row.id and is_advertising(mail.kind)])
             if written
             else (),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from threading import Event
 
+from engine.clock import stopped_at
 from engine.domain.words import Reason
-from engine.steps import gating, planning
+from engine.steps import claiming, gating, planning, sending
+from engine.steps.calling import Flight
+from engine.steps.claiming import Run
 from engine.store import messages
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer, add_purchase, add_service_item
@@ -74,6 +78,49 @@ def test_things_due_together_share_one_mail_that_names_them_all(make_app: MakeAp
     assert states(app) == {"sent": 1, "skipped": 2}
     (request,) = brevo.double.requests
     assert all(f"Therme {name}" in request["body"]["textContent"] for name in ("Keller", "Dach", "Laden"))
+
+
+def test_a_thing_that_comes_in_after_the_days_mail_is_told_the_next_day(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo), campaigns={"service": SERVICE})
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com")
+        add_consent(session, anna)
+        add_service_item(session, anna, "Keller", TODAY, name="Therme Keller")
+    tick(app)
+    with app.database.write() as session:
+        add_service_item(session, anna, "Dach", TODAY, name="Therme Dach")
+        session.connection().exec_driver_sql("UPDATE installation SET data_version = data_version + 1")
+    tick(app, later(30))
+    assert [(row.state.value, row.reason) for row in rows(app)] == [("sent", None), ("planned", Reason.SAME_ADDRESS)]
+    tick(app, later(24 * 60))
+    assert states(app) == {"sent": 2}
+    assert "Therme Dach" in brevo.double.requests[-1]["body"]["textContent"]
+
+
+def test_things_of_one_customer_that_two_senders_have_claimed_are_both_told(make_app: MakeApp, brevo: Served) -> None:
+    app = make_app(config=real_config(brevo, max_per_minute=60), campaigns={"service": SERVICE})
+    with app.database.write() as session:
+        anna = add_customer(session, "a", "anna@example.com")
+        add_consent(session, anna)
+        for name in ("Keller", "Dach"):
+            add_service_item(session, anna, name, TODAY, name=f"Therme {name}")
+    planning.plan(app, NOW)
+    with Flight(app.provider) as one, Flight(app.provider) as other:
+        runs = [Run(app, stopped_at(NOW), Event(), flight, owner=name) for name, flight in (("a", one), ("b", other))]
+        claimed = [claiming._claim(run) for run in runs]  # both are committed before either asks the gates
+        assert [len(found) for found in claimed] == [1, 1]
+        for run, found in zip(runs, claimed, strict=True):
+            run.letters += claiming._render(run, claiming._gate(run, found))
+            run.is_dry = True
+        for run in runs:
+            sending._launch(run)
+            sending._land(run)
+            sending._finish(run)
+    for day in (1, 2):
+        tick(app, later(day * 24 * 60))
+    told = " ".join(request["body"]["textContent"] for request in brevo.double.requests)
+    assert states(app) == {"sent": 2}
+    assert all(told.count(f"Therme {name}") == 1 for name in ("Keller", "Dach"))
 
 
 def test_a_thing_that_was_serviced_meanwhile_is_not_named(make_app: MakeApp, brevo: Served) -> None:
