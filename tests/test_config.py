@@ -228,6 +228,40 @@ def test_a_key_file_that_is_missing_or_empty_is_named(home: Path) -> None:
     assert "E113" in {finding.code for finding in _findings(home, REAL + 'api_key_file = "empty.key"\n')}
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "a\u2011key", "\u201cgeheim\u201d", "a\nkey", "a\x00key", "geheim\u200b"])
+@pytest.mark.parametrize("use", ["brevo", "resend", "postmark", "smtp"])
+def test_a_key_no_header_can_hold_is_refused_and_not_shown(home: Path, use: str, key: str) -> None:
+    _secret(home / "provider.key", 0o600, key)
+    text = REAL.replace('"brevo"', f'"{use}"') + ('base_url = "smtp://a@b.de:587"\n' if use == "smtp" else "")
+    finding = _only(home, text + 'api_key_file = "provider.key"\n')
+    assert (finding.code, finding.level) == ("E105", "error")
+    assert (finding.line, finding.column) == (10 if use == "smtp" else 9, 16)
+    assert "ASCII" in finding.message
+    assert key not in str(finding)
+
+
+def test_such_a_key_in_the_environment_is_refused_too(home: Path) -> None:
+    finding = _only(home, REAL, {"TREUEPOST_PROVIDER__API_KEY": "schlüssel"})
+    assert (finding.code, finding.line) == ("E105", 6)
+    assert "schlüssel" not in str(finding)
+
+
+def test_such_a_key_is_refused_in_the_shops_language(home: Path) -> None:
+    finding = _only(home, REAL.replace('"en"', '"de"'), {"TREUEPOST_PROVIDER__API_KEY": "schlüssel"})
+    assert finding.message.startswith("der Schlüssel kann nicht stimmen")
+    assert finding.help.startswith("kopieren Sie ihn noch einmal")
+
+
+def test_a_password_may_have_spaces_in_it(home: Path) -> None:
+    text = REAL.replace('"brevo"', '"smtp"') + 'base_url = "smtp://a@b.de:587"\n'
+    assert _load(home, text, {"TREUEPOST_PROVIDER__API_KEY": "abcd efgh ijkl"}).provider.secret == "abcd efgh ijkl"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_key(home: Path) -> None:
+    _secret(home / "provider.key", 0o600, "\ufeffgeheim\r\n")
+    assert _load(home, REAL + 'api_key_file = "provider.key"\n').provider.secret == "geheim"
+
+
 def test_a_secret_in_the_config_is_refused_even_beside_one_in_the_environment(home: Path) -> None:
     findings = _findings(home, REAL + 'api_key = "geheim"\n', KEY)
     (refused,) = [finding for finding in findings if finding.code == "E111"]

@@ -22,6 +22,8 @@ EXAMPLE = re.compile(
     r"(?i)CHANGE_?ME|BITTE[_ ]ÄNDERN|[@./]example\.(?:com|org|net)\b|\.example\b|Musterstra(?:ß|ss)e|Mustermann"
 )
 """What nobody's own name or address looks like."""
+_TYPED = re.compile(r"[ -~]+")
+"""What a header (RFC 9110 § 5.5) and a login can hold; a password may have spaces in it."""
 
 
 def check_config(config: Config, source: TomlSource, say: Say) -> list[Finding]:
@@ -70,10 +72,7 @@ def _provider(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]
     if needs.server and not provider.base_url:
         message = say('provider "%(name)s" needs its server', name=provider.use)
         yield source.finding("E102", message, ("provider",), key=True, help='base_url = "smtp://user@smtp.…:587"')
-    if needs.key and provider.api_key is None:
-        message = say('provider "%(name)s" needs a key', name=provider.use)
-        remedy = say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY")
-        yield source.finding("E102", message, ("provider",), key=True, help=remedy)
+    yield from _key(config, source, say)
     if provider.stream and not config.rehearsal and provider.use != "postmark":
         yield source.finding("E105", say("`provider.stream` is for Postmark only"), ("provider", "stream"))
     if not config.rehearsal and provider.batch is not None and provider.batch > needs.most:
@@ -82,6 +81,24 @@ def _provider(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]
         yield source.finding("E105", message, ("provider", "batch"))
     if provider.base_url:
         yield from _base_url(provider, source, say)
+
+
+def _key(config: Config, source: TomlSource, say: Say) -> Iterator[Finding]:
+    """Refuse a key that is missing, or that no header and no login can hold.
+
+    It is never shown, nor is the sign that is wrong in it.
+    """
+    provider = config.provider
+    if PROVIDERS[provider.use].key and provider.api_key is None:
+        message = say('provider "%(name)s" needs a key', name=provider.use)
+        remedy = say("put it into a file only you can read (api_key_file = …), or into TREUEPOST_PROVIDER__API_KEY")
+        yield source.finding("E102", message, ("provider",), key=True, help=remedy)
+    if not config.rehearsal and provider.secret and not _TYPED.fullmatch(provider.secret):
+        named = bool(provider.api_key_file)
+        message = say("the key cannot be right: it holds a sign that is not plain ASCII, or a line break")
+        remedy = say("copy it again, in one line; a password with umlauts has to be changed at the provider")
+        loc = ("provider", "api_key_file") if named else ("provider",)
+        yield source.finding("E105", message, loc, key=not named, help=remedy)
 
 
 def _base_url(provider: ProviderSection, source: TomlSource, say: Say) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _secret_from_file(
 def _read_secret(source: TomlSource, key: str, path: Path, say: Say) -> tuple[str, list[Finding]]:
     loc = ("provider", key)
     try:
-        mode, secret = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+        mode, secret = path.stat().st_mode, path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or "UTF-8"
         return "", [source.finding("E113", say("cannot read %(file)s: %(why)s", file=path, why=why), loc)]

@@ -32,7 +32,7 @@ class Bounce(StrEnum):
     POLICY = "policy"
 
 
-_CODE = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
+CODE = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 """An enhanced status code; an address like 5.1.1.1 and a version like 1.5.1.1 are none."""
 
 _TABLE: tuple[tuple[str, Bounce], ...] = (
@@ -70,9 +70,9 @@ def about(kind: str, detail: str) -> Bounce | None:
     words = tuple(detail.split(maxsplit=3)[:3])
     if kind not in (NewsKind.BOUNCED, NewsKind.DEFERRED) or any(words[: len(delay)] == delay for delay in _DELAYS):
         return None
-    by_code = _by_code(detail)
-    if by_code is not None:
-        return by_code
+    coded = by_code(detail)
+    if coded is not None:
+        return coded
     by_word = next((_WORDS[word] for word in words[1:] if word in _WORDS), None)
     return by_word or (Bounce.DEAD if kind == NewsKind.BOUNCED else Bounce.SOFT)
 
@@ -82,9 +82,9 @@ def about_news(news: DeliveryNews) -> Bounce | None:
     return about(news.kind, news.detail)
 
 
-def _by_code(detail: str) -> Bounce | None:
+def by_code(detail: str) -> Bounce | None:
     """Return what the first code that is in the table says."""
-    for found in _CODE.finditer(detail):
+    for found in CODE.finditer(detail):
         for pattern, meaning in _TABLE:
             if re.fullmatch(pattern, found[0]):
                 return meaning

@@ -162,8 +162,28 @@ class Email:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class _Said:
+    """What a provider said, as one line of text that every store takes, whatever it was.
+
+    PostgreSQL takes no NUL in a text and UTF-8 no half character: one such answer would end a run at its record.
+    """
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for name in ("provider_id", "detail"):
+            said: str = getattr(self, name, "")
+            if not said.isprintable():  # seldom: this is made for every mail
+                object.__setattr__(self, name, one_line(said))
+
+
+def one_line(text: str) -> str:
+    """Return a foreign text in one line: no control characters, no half characters."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(_Said):
     """The provider took the mail. `provider_id` is empty where it proved acceptance without naming one."""
 
     provider_id: str
@@ -171,7 +191,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_Said):
     """The provider will never take this mail. `hard_bounce` says the address itself is dead."""
 
     detail: str
@@ -179,7 +199,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(_Said):
     """Provably nothing left.
 
     `retry_after` is the provider's wish. `account` says the fault is the account's: it stops the provider and not the
@@ -195,7 +215,7 @@ class NotSent:
 
 
 @dataclass(frozen=True, slots=True)
-class InDoubt:
+class InDoubt(_Said):
     """The mail may have been accepted; nobody can tell from the answer."""
 
     detail: str
@@ -217,7 +237,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Found(_Said):
     """A look-up found the mail at the provider: proof that it was accepted."""
 
     provider_id: str
@@ -225,14 +245,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(_Said):
     """A look-up was answered, and the provider knows no such mail. Its index may lag: one "no" is not enough."""
 
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class CannotTell:
+class CannotTell(_Said):
     """A look-up brought no usable answer."""
 
     detail: str

@@ -7,6 +7,7 @@ Doubt is the rule as soon as the first byte may have left.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -28,6 +29,8 @@ MOST_FOUND = 1024 * 1024
 """As much of the answer to a question is read."""
 TOOK_TOO_LONG = "no answer within the time a call may take"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
+_ONLY = "takes ASCII signs only, in one line: no umlauts, no typographic hyphens"
 # Shorter than any provider's idle time: a line that died between two mails would be doubt.
 _LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=4.0)
 
@@ -47,6 +50,7 @@ class Line:
     def __init__(self, base_url: str, headers: Mapping[str, str], *, longest_call: float = LONGEST_CALL) -> None:
         self._base_url = base_url.rstrip("/")
         self._headers = {"accept-encoding": "identity"} | dict(headers)
+        self._fault = _no_header(headers)
         self._longest_call = longest_call
         waits = {"connect": min(5.0, longest_call), "pool": 5.0, "read": longest_call, "write": longest_call}
         self._extensions = {"timeout": waits}
@@ -60,11 +64,11 @@ class Line:
         self, path: str, content: bytes, headers: Mapping[str, str] | None = None, *, most: int = MOST_BYTES
     ) -> Answer | NotSent | InDoubt:
         """Send one request, once, and say what came of it; at most `most` bytes of the answer are read."""
-        return self._ask("POST", path, content, headers, most)
+        return self._fault or self._ask("POST", path, content, headers, most)
 
     def get(self, path: str, query: Mapping[str, str], *, most: int = MOST_FOUND) -> Answer | NotSent | InDoubt:
         """Ask once; nothing is changed at the provider, whatever comes of it."""
-        return self._ask("GET", f"{path}?{httpx.QueryParams(query)}", None, None, most)
+        return self._fault or self._ask("GET", f"{path}?{httpx.QueryParams(query)}", None, None, most)
 
     def close(self) -> None:
         """Close every thread's connections."""
@@ -126,6 +130,17 @@ def answers(url: str, *, longest: float = 5.0) -> bool:
         return isinstance(said, Answer) and said.status == 200
     finally:
         line.close()
+
+
+def _no_header(headers: Mapping[str, str]) -> NotSent | None:
+    """Say that no call can be made where a header of all calls cannot hold its value (RFC 9110 § 5.5): the key's.
+
+    That is no mail's fault. It is told without the key, which httpx's own errors would show.
+    """
+    for name, value in headers.items():
+        if value and not _HEADER.fullmatch(value):
+            return NotSent(f"the key cannot be shown to the provider: {name} {_ONLY}", account=True, credentials=True)
+    return None
 
 
 def _trust(base_url: str) -> ssl.SSLContext:

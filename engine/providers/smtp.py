@@ -9,7 +9,7 @@ import re
 import smtplib
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
@@ -19,10 +19,12 @@ from engine.config.loading import Config
 from engine.domain.words import Accepted, Call, CannotTell, Email, Finding, InDoubt, NotSent, Refused, Result
 from engine.providers import mime
 from engine.providers.contract import Recovery
+from engine.providers.smtp_answers import Answer, Stage, meaning
 
 WAIT_SECONDS = 30.0
 IDLE_SECONDS = 20.0
-_Reply = tuple[int, bytes | str]
+_NO_ASCII = "the user or the password of the mail server holds a sign that is not ASCII"
+_WANTED = {Stage.MAIL: {250, 251, 252}, Stage.RCPT: {250, 251, 252}, Stage.DATA: {354}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,10 @@ class Smtp:
         try:
             line.login(self._server.user, self._password)
         except smtplib.SMTPAuthenticationError as error:
-            refused = error.smtp_code >= 500
-            raise Unable(
-                NotSent(_said((error.smtp_code, error.smtp_error)), account=True, credentials=refused)
-            ) from error
+            answer = Answer.of((error.smtp_code, error.smtp_error))
+            raise Unable(NotSent(answer.said, account=True, credentials=answer.code >= 500)) from error
+        except UnicodeError:  # its own words would show a piece of the password
+            raise Unable(NotSent(_NO_ASCII, account=True, credentials=True)) from None
 
     def _envelope(self, line: smtplib.SMTP, email: Email) -> None:
         options = () if email.to.isascii() else ("SMTPUTF8",)
@@ -165,9 +167,9 @@ class Smtp:
             raise Unable(Refused("this server takes no addresses outside ASCII (SMTPUTF8)"))
         if options:
             line.command_encoding = "utf-8"
-        _expect(line.mail(email.sender, options), _sender_refused)
-        _expect(line.rcpt(email.to), _recipient_refused)
-        _expect(line.docmd("DATA"), _content_refused, wanted=354)
+        _expect(Stage.MAIL, Answer.of(line.mail(email.sender, options)), email)
+        _expect(Stage.RCPT, Answer.of(line.rcpt(email.to)), email)
+        _expect(Stage.DATA, Answer.of(line.docmd("DATA")), email)
 
     def _hand_over(self, line: smtplib.SMTP, email: Email) -> Result:
         content = mime.build(email, utf8_headers=not email.to.isascii())
@@ -175,13 +177,13 @@ class Smtp:
         line.send(quoted if quoted.endswith(b"\r\n") else quoted + b"\r\n")
         try:
             line.send(b".\r\n")
-            reply = line.getreply()
+            answer = Answer.of(line.getreply())
         except (OSError, smtplib.SMTPException) as error:
             return InDoubt(f"no answer after the mail was handed over: {_named(error)}")
         self._mine.used = stopwatch()
-        if reply[0] == 250:
-            return Accepted(_text(reply)[:200], _said(reply))
-        return _content_refused(reply) if reply[0] >= 400 else InDoubt(_said(reply))
+        if answer.code == 250:
+            return Accepted(answer.text[:200], answer.said)
+        return meaning(Stage.DOT, answer, email.to) if answer.code >= 400 else InDoubt(answer.said)
 
     def _hang_up(self) -> None:
         line: smtplib.SMTP | None = getattr(self._mine, "line", None)
@@ -199,42 +201,9 @@ def _answers(line: smtplib.SMTP) -> bool:
         return False
 
 
-def _expect(reply: _Reply, refused: Callable[[_Reply], Result], wanted: int = 250) -> None:
-    if reply[0] != wanted and not (wanted == 250 and reply[0] in {251, 252}):
-        raise Unable(refused(reply))
-
-
-def _sender_refused(reply: _Reply) -> Result:
-    if reply[0] in {552, 554} and "5.3.4" in _text(reply):
-        return Refused(_said(reply))
-    if reply[0] < 500:
-        return _later(reply)
-    return NotSent(_said(reply), account=True, credentials=reply[0] in {530, 535})
-
-
-def _recipient_refused(reply: _Reply) -> Result:
-    text = _text(reply).lower()
-    if reply[0] in {530, 535} or "relay" in text:
-        return NotSent(_said(reply), account=True)
-    if reply[0] >= 500:
-        return Refused(_said(reply), hard_bounce=reply[0] in {550, 551, 553, 554} and "5.7." not in text)
-    return _later(reply)
-
-
-def _content_refused(reply: _Reply) -> Result:
-    return Refused(_said(reply)) if reply[0] >= 500 else _later(reply)
-
-
-def _later(reply: _Reply) -> Result:
-    return NotSent(_said(reply), account="quota" in _text(reply).lower())
-
-
-def _said(reply: _Reply) -> str:
-    return f"{reply[0]} {_text(reply)}"[:500]
-
-
-def _text(reply: _Reply) -> str:
-    return reply[1].decode("utf-8", "replace") if isinstance(reply[1], bytes) else str(reply[1])
+def _expect(stage: Stage, answer: Answer, email: Email) -> None:
+    if answer.code not in _WANTED[stage]:
+        raise Unable(meaning(stage, answer, email.to))
 
 
 def _named(error: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from engine.domain.words import Accepted, InDoubt, NotSent, Refused, Result
+from engine.domain.words import Accepted, InDoubt, NotSent, Refused, Result, one_line
 from engine.providers.http import MOST_BYTES, Answer
 
 LONGEST_DETAIL = 500
@@ -161,9 +161,8 @@ def wish_of(headers: Mapping[str, str]) -> timedelta | None:
 
 
 def shown(text: str) -> str:
-    """Return a foreign text as one short line that every store takes: no control characters, no half characters."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    return line[:LONGEST_DETAIL]
+    """Return a foreign text as one short line that every store takes."""
+    return one_line(text)[:LONGEST_DETAIL]
 
 
 def _word(code: object) -> str:

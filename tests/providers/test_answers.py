@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.words import Absent, Accepted, Found, InDoubt, NotSent, Refused, Result
+from engine.domain.words import Absent, Accepted, CannotTell, Found, InDoubt, NotSent, Refused, Result
 from engine.providers import brevo, postmark, resend
 from engine.providers.http import Answer
 from engine.providers.verdicts import parsed, shown, wish_of
@@ -90,6 +90,16 @@ def test_any_answer_to_a_question_tells_no_more_than_it_says(answer: Answer) -> 
             assert MAIL.message_id in json.dumps(parsed(answer))
         if isinstance(finding, Absent):
             assert isinstance(parsed(answer), dict)
+
+
+@pytest.mark.parametrize("word", [Refused, NotSent, InDoubt, Absent, CannotTell, Accepted, Found])
+@given(st.text(st.characters(categories=None), max_size=40) | st.sampled_from(["no \x00 thanks", "\ud800", "a\r\n b"]))
+def test_whatever_a_voice_says_is_one_line_that_every_store_takes(word: Callable[[str], Result], said: str) -> None:
+    result = word(said)
+    kept = result.provider_id if isinstance(result, Accepted | Found) else result.detail
+    assert kept.isprintable()
+    assert kept == (said if said.isprintable() else shown(said))
+    kept.encode("utf-8")
 
 
 @pytest.mark.parametrize("classify", CLASSIFY)

@@ -126,6 +126,19 @@ def test_where_nobody_can_be_reached_nothing_was_sent(url: str) -> None:
     way.close()
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "a\u2011key", "a\nkey", "a\x00key", " key"])
+def test_a_key_no_header_can_hold_is_the_accounts_fault_and_is_not_shown(desk: Desk, key: str) -> None:
+    way = Line(desk.url, HEADERS | {"x-postmark-server-token": key})
+    results = [way.post("/email", BODY), way.get("/email", {})]
+    way.close()
+    for result in results:
+        assert isinstance(result, NotSent)
+        assert (result.account, result.credentials) == (True, True)
+        assert "x-postmark-server-token takes ASCII signs only" in result.detail
+        assert key.strip() not in result.detail.replace("the key", "")
+    assert desk.double.mails() == []
+
+
 def test_a_server_that_went_away_between_two_calls_is_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
     with serving(Double(tmp_path_factory.mktemp("book") / "book", "postmark")) as url:
         way = Line(url, HEADERS)
