@@ -175,7 +175,7 @@ def _overtaken(facts: Facts, _now: datetime) -> _No | None:
 
 
 def _same_address(facts: Facts, now: datetime) -> _No | None:
-    """Let one mail a day reach an address; a thing that it does not name waits for the next day, or nobody would tell."""
+    """Let one mail a day reach an address; a thing it does not name waits for the next day, or nobody would tell."""
     if not facts.carried_by:
         return None
     if not facts.names_a_thing:
