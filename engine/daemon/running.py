@@ -90,19 +90,11 @@ class Daemon:
             self._schedule()
             systemd.notify("READY=1")
             log.info("ready", provider=self.app.provider.name, campaigns=len(self.app.campaigns))
-            self._children.tend()
-            self._watch_over(sender)
-            systemd.notify("STOPPING=1")
-            log.info("stopping", finishing="what is in flight")
-            self._children.stop()
-            left = self._finish()
-            self._children.wait()
-            self._pages.close()
-            self.app.provider.close()
-            if self.checkpoints:
-                with suppress(StoreBusy):  # the next start does it
-                    self.app.database.checkpoint()
-            log.info("stopped", unfinished=left)
+            try:
+                self._children.tend()
+                self._watch_over(sender)
+            finally:  # whatever has ended the watch: the proof of life stays until nothing is in flight
+                left = self._wind_up()
             if left and not self._fault:
                 os._exit(0)  # its transaction is rolled back, and the next start does it again
         if self._fault:
@@ -128,6 +120,22 @@ class Daemon:
             ("consent_checkpoint", ATTEST_SECONDS, self._kept(keeping.attest)),
             ("purge", NOTICE_SECONDS, self._kept(keeping.purge)),
         )
+
+    def _wind_up(self) -> list[str]:
+        """Let everybody finish what is in flight, and close the doors; return the ticks that would take longer."""
+        self._stop()
+        systemd.notify("STOPPING=1")
+        log.info("stopping", finishing="what is in flight")
+        self._children.stop()
+        left = self._finish()
+        self._children.wait()
+        self._pages.close()
+        self.app.provider.close()
+        if self.checkpoints:
+            with suppress(StoreBusy):  # the next start does it
+                self.app.database.checkpoint()
+        log.info("stopped", unfinished=left)
+        return left
 
     def _finish(self) -> list[str]:
         """Wait for every call in flight; give other ticks a moment, and return those that would take longer."""
@@ -263,13 +271,15 @@ class Daemon:
             self._halt.set()
 
     def _renew(self, sender: ownership.Sender) -> None:
+        """Renew the proof; whatever the store throws, it is tried again at the next look."""
         try:
             sender.renew()
         except AlreadyRunning as error:
             self._give_up(error.message, error.hint)
-        except StoreError as error:
+        except Exception as error:  # whoever left here would let the proof go with calls in flight
             if not self._unreached:
-                log.warning("store not reached", error=error.message)
+                plain = isinstance(error, StoreError)
+                log.warning("store not reached", error=str(error), exc_info=None if plain else error)
             self._unreached = True
         else:
             self._halt, self._unreached = threading.Event(), False
