@@ -10,6 +10,9 @@ Clock = Callable[[], datetime]
 """Returns the present instant, aware, in UTC."""
 
 
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 def system_clock() -> datetime:
     """Return the machine's present instant in UTC."""
     return datetime.now(UTC)
@@ -22,5 +25,9 @@ def stopped_at(instant: datetime) -> Clock:
 
 
 def stopwatch() -> float:
-    """Return seconds on the machine's monotonic clock, for deadlines; unmoved by a clock that is set."""
-    return time.monotonic()
+    """Return seconds on the machine's monotonic clock, for deadlines; unmoved by a clock that is set.
+
+    Where there is one it goes on while the machine sleeps: what was released before must not be sent after (Linux,
+    clock_gettime(2), CLOCK_BOOTTIME).
+    """
+    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()

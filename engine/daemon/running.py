@@ -23,6 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import keeping, reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
+from engine.daemon.leaping import Leap
 from engine.daemon.pages import Pages
 from engine.daemon.readiness import Readiness
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
@@ -44,6 +45,7 @@ ATTEST_SECONDS = 60
 PAGES_SECONDS = 30
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
+BY_NO_CLOCK = frozenset({"reload", "checkpoint"})
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,7 @@ class Daemon:
         self._fault: StoreError | None = None
         self._told: Stop | None = None
         self._gate = Gate(joins=self.joins)
+        self._leap = Leap()
         self._readiness = Readiness()
         self._watch = reloading.Watch(app)
         self._pages = Pages(lambda: self.app)
@@ -158,7 +161,9 @@ class Daemon:
                 return
             self._at_work.add(name)
         try:
-            work(self.app.clock())
+            now = self.app.clock()
+            if name in BY_NO_CLOCK or not self._leap.waits(now):
+                work(now)
         except Exception as error:  # noqa: BLE001  (a fault in one tick must not stop the others)
             _complain(name, error)
         finally:
@@ -180,10 +185,10 @@ class Daemon:
 
     def _send(self, now: datetime) -> None:
         """Send what is due; when campaigns have changed meanwhile, end and begin again with the new ones."""
-        again = not self._gate.waits(self.app, now)
-        while again and not self._halt.is_set():
+        again, halted = not self._gate.waits(self.app, now), self._halted()
+        while again and not halted.is_set():
             self._renewed.clear()
-            self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(self._halt, self._renewed)))
+            self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(halted, self._renewed)))
             again = self._renewed.is_set()
 
     def _kept(self, work: Callable[[App, Gate, datetime], None]) -> Callable[[datetime], object]:
@@ -191,7 +196,10 @@ class Daemon:
         return lambda now: work(self.app, self._gate, now)
 
     def _reply(self, now: datetime) -> None:
-        keeping.reply(self.app, self._gate, now, self._halt)
+        keeping.reply(self.app, self._gate, now, self._halted())
+
+    def _halted(self) -> EitherOf:
+        return EitherOf(self._halt, self._leap.during(self.app.clock))
 
     def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):
