@@ -78,7 +78,11 @@ class Children:
 
     def _start(self, place: _Place) -> None:
         place.process = self._context.Process(target=self._work, args=(self._config,), name=f"sender-{place.number}")
-        place.process.start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # waits until the sender can listen to it
+        try:
+            place.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         place.since = stopwatch()
         log.info("sender started", sender=place.number, pid=place.process.pid)
 

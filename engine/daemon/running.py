@@ -23,6 +23,7 @@ from engine.clock import stopwatch, system_clock
 from engine.daemon import keeping, reloading, systemd
 from engine.daemon.children import Children
 from engine.daemon.gate import JUMP, Gate
+from engine.daemon.leaping import Leap
 from engine.daemon.pages import Pages
 from engine.daemon.readiness import Readiness
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, TreuepostError
@@ -44,6 +45,7 @@ ATTEST_SECONDS = 60
 PAGES_SECONDS = 30
 WATCH_SECONDS = 2
 GRACE_SECONDS = 20
+BY_NO_CLOCK = frozenset({"reload", "checkpoint"})
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,7 @@ class Daemon:
         self._fault: StoreError | None = None
         self._told: Stop | None = None
         self._gate = Gate(joins=self.joins)
+        self._leap = Leap()
         self._readiness = Readiness()
         self._watch = reloading.Watch(app)
         self._pages = Pages(lambda: self.app)
@@ -90,19 +93,11 @@ class Daemon:
             self._schedule()
             systemd.notify("READY=1")
             log.info("ready", provider=self.app.provider.name, campaigns=len(self.app.campaigns))
-            self._children.tend()
-            self._watch_over(sender)
-            systemd.notify("STOPPING=1")
-            log.info("stopping", finishing="what is in flight")
-            self._children.stop()
-            left = self._finish()
-            self._children.wait()
-            self._pages.close()
-            self.app.provider.close()
-            if self.checkpoints:
-                with suppress(StoreBusy):  # the next start does it
-                    self.app.database.checkpoint()
-            log.info("stopped", unfinished=left)
+            try:
+                self._children.tend()
+                self._watch_over(sender)
+            finally:  # whatever has ended the watch: the proof of life stays until nothing is in flight
+                left = self._wind_up()
             if left and not self._fault:
                 os._exit(0)  # its transaction is rolled back, and the next start does it again
         if self._fault:
@@ -129,6 +124,22 @@ class Daemon:
             ("purge", NOTICE_SECONDS, self._kept(keeping.purge)),
         )
 
+    def _wind_up(self) -> list[str]:
+        """Let everybody finish what is in flight, and close the doors; return the ticks that would take longer."""
+        self._stop()
+        systemd.notify("STOPPING=1")
+        log.info("stopping", finishing="what is in flight")
+        self._children.stop()
+        left = self._finish()
+        self._children.wait()
+        self._pages.close()
+        self.app.provider.close()
+        if self.checkpoints:
+            with suppress(StoreBusy):  # the next start does it
+                self.app.database.checkpoint()
+        log.info("stopped", unfinished=left)
+        return left
+
     def _finish(self) -> list[str]:
         """Wait for every call in flight; give other ticks a moment, and return those that would take longer."""
         self._scheduler.shutdown(wait=False)
@@ -150,7 +161,9 @@ class Daemon:
                 return
             self._at_work.add(name)
         try:
-            work(self.app.clock())
+            now = self.app.clock()
+            if name in BY_NO_CLOCK or not self._leap.waits(now):
+                work(now)
         except Exception as error:  # noqa: BLE001  (a fault in one tick must not stop the others)
             _complain(name, error)
         finally:
@@ -172,10 +185,10 @@ class Daemon:
 
     def _send(self, now: datetime) -> None:
         """Send what is due; when campaigns have changed meanwhile, end and begin again with the new ones."""
-        again = not self._gate.waits(self.app, now)
-        while again and not self._halt.is_set():
+        again, halted = not self._gate.waits(self.app, now), self._halted()
+        while again and not halted.is_set():
             self._renewed.clear()
-            self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(self._halt, self._renewed)))
+            self._tell(sending.send_due(self.app, self.app.clock, stop=EitherOf(halted, self._renewed)))
             again = self._renewed.is_set()
 
     def _kept(self, work: Callable[[App, Gate, datetime], None]) -> Callable[[datetime], object]:
@@ -183,7 +196,10 @@ class Daemon:
         return lambda now: work(self.app, self._gate, now)
 
     def _reply(self, now: datetime) -> None:
-        keeping.reply(self.app, self._gate, now, self._halt)
+        keeping.reply(self.app, self._gate, now, self._halted())
+
+    def _halted(self) -> EitherOf:
+        return EitherOf(self._halt, self._leap.during(self.app.clock))
 
     def _tell(self, report: SendReport) -> None:
         if came_to := passing.counted(report):
@@ -263,13 +279,15 @@ class Daemon:
             self._halt.set()
 
     def _renew(self, sender: ownership.Sender) -> None:
+        """Renew the proof; whatever the store throws, it is tried again at the next look."""
         try:
             sender.renew()
         except AlreadyRunning as error:
             self._give_up(error.message, error.hint)
-        except StoreError as error:
+        except Exception as error:  # whoever left here would let the proof go with calls in flight
             if not self._unreached:
-                log.warning("store not reached", error=error.message)
+                plain = isinstance(error, StoreError)
+                log.warning("store not reached", error=str(error), exc_info=None if plain else error)
             self._unreached = True
         else:
             self._halt, self._unreached = threading.Event(), False

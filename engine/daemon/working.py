@@ -59,6 +59,10 @@ class Child(Worker):
             log.warning("the daemon is gone", note="what is in flight is finished")
             self._stop()
 
+    def _listen(self) -> None:
+        super()._listen()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked by the daemon from our very start
+
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop()  # however often: the daemon and its supervisor both ask, and neither means "at once"
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from engine.domain import breaker
+from engine.domain.breaker import CLOSED
 from engine.domain.words import Accepted, NotSent, Refused, Result
 from engine.store import breakers
 
@@ -48,8 +49,10 @@ def allowed(session: Session, provider: str, now: datetime) -> int | None:
     """Return how many mails may be claimed now; None where nothing limits them.
 
     Ask it in the transaction that claims. A probe that is granted is noted there: nobody else gets one until it has a
-    result, or has taken too long.
+    result, or has taken too long. While all is well nobody waits for anybody.
     """
+    if breakers.find(session, provider) == CLOSED:
+        return None
     standing = breakers.find(session, provider, lock=True)
     count = breaker.allowed(standing, now)
     if count and standing.is_open:

@@ -2,7 +2,9 @@
 
 Counted are, per campaign and local day, the mails that would really go: those the gates let through now or later, with
 those that have left today and those that wait for a word already. What the owner has released once is never counted nor
-held again. While planning goes on nobody claims what is new (`unchecked_from`), however many senders there are.
+held again. Planning marks what is new, per campaign and mode, and nobody claims it while the mark stands (`scans`),
+however many senders there are. Only who has looked at that campaign in that mode takes the mark away: where planning
+dies, where the campaign is switched off meanwhile or a rehearsal comes between, it waits to be looked at.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from engine.domain.confirmation import Usual
 from engine.domain.words import Decision, Reason, State, Trail
 from engine.steps import gating, guarding
 from engine.steps.shop import Shop
-from engine.store import holds, installation, messages
+from engine.store import holds, installation, messages, scans
 from engine.store.holds import Scope
+from engine.store.scans import Unchecked
 from engine.store.upsert import chunks
 
 _AT_ONCE = 500
@@ -41,28 +44,31 @@ class Lot:
     ids: tuple[int, ...]
 
 
-def begin(app: Shop, now: datetime) -> None:
-    """Keep what is planned from now on out of the senders' hands until `confirm` has looked at it."""
-    with app.database.write() as session:
-        installation.note_unchecked(session, now)
-
-
-def confirm(app: Shop, now: datetime, *, moved: bool = False) -> int:
+def confirm(app: Shop, now: datetime) -> int:
     """Hold what needs the owner's word, in short transactions; return how many messages.
 
-    Looks at the campaigns of which something was planned since `begin`; with `moved` at all of them.
+    Looks at the campaigns of which nobody has looked at something that was planned.
     """
     count = _hold_lost(app, now)
     with app.database.read() as session:
-        since = None if moved else installation.unchecked_from(session)
-        found = [lot for campaign in app.campaigns for lot in lots(session, app, campaign, now, since)]
+        marked = _marked(session, app)
+        found = [lot for campaign, mark in marked for lot in lots(session, app, campaign, now, mark.since)]
     for lot in found:
         for part in chunks(lot.ids, _AT_ONCE):
             with app.database.write() as session:
                 count += hold(session, lot, part, now)
-    with app.database.write() as session:
-        installation.note_checked(session)
+    if marked:
+        with app.database.write() as session:
+            for _, mark in marked:
+                scans.note_checked(session, mark, rehearsal=app.rehearsal)
     return count
+
+
+def _marked(session: Session, app: Shop) -> list[tuple[Campaign, Unchecked]]:
+    """Return the campaigns that can be looked at now, with their marks; one that is off keeps its mark."""
+    on = {campaign.id: campaign for campaign in app.campaigns if campaign.enabled}
+    marks = scans.unchecked(session, rehearsal=app.rehearsal)
+    return [(on[mark.campaign], mark) for mark in marks if mark.campaign in on]
 
 
 def _hold_lost(app: Shop, now: datetime) -> int:
@@ -76,11 +82,11 @@ def _hold_lost(app: Shop, now: datetime) -> int:
         return guarding.hold_lost(session, until, now, actor=_ACTOR)
 
 
-def lots(session: Session, app: Shop, campaign: Campaign, now: datetime, since: datetime | None) -> list[Lot]:
+def lots(session: Session, app: Shop, campaign: Campaign, now: datetime, since: datetime) -> list[Lot]:
     """Return what of one campaign is to wait; nothing where nothing was planned since `since`."""
     if not campaign.enabled:
         return []
-    if since is not None and not holds.is_any_new(session, campaign.id, since, rehearsal=app.rehearsal):
+    if not holds.is_any_new(session, campaign.id, since, rehearsal=app.rehearsal):
         return []
     zone = app.config.shop.zone
     today = local_day(now, zone)
@@ -141,10 +147,14 @@ def hold(session: Session, lot: Lot, ids: Sequence[int], now: datetime) -> int:
 def foresee(session: Session, app: Shop, now: datetime) -> dict[int, Decision]:
     """Do the same within a transaction that is rolled back, and say what became of each message."""
     said: dict[int, Decision] = {}
+    marked = {mark.campaign: mark for _, mark in _marked(session, app)}
     for campaign in app.campaigns:
-        for lot in lots(session, app, campaign, now, now):
+        mark = marked.get(campaign.id)
+        for lot in lots(session, app, campaign, now, min(now, mark.since) if mark else now):
             hold(session, lot, lot.ids, now)
             said |= dict.fromkeys(lot.ids, waits(lot.reason, lot.detail))
+        if mark:
+            scans.note_checked(session, mark, rehearsal=app.rehearsal)
     return said
 
 

@@ -62,9 +62,8 @@ def start(app: Shop, now: datetime, *, joins: bool = False) -> int:
 
 def plan(app: Shop, now: datetime) -> tuple[PlanReport, int]:
     """Plan, and hold what needs the owner's word before anybody can claim it; return the report and how many wait."""
-    confirming.begin(app, now)
-    report = planning.plan(app, now)
-    return report, confirming.confirm(app, now, moved=report.moved > 0)
+    report = planning.plan(app, now, unchecked=True)
+    return report, confirming.confirm(app, now)
 
 
 def pull_changed(app: Shop, now: datetime) -> list[PullResult]:

@@ -56,11 +56,15 @@ class PlanReport:
 
 @dataclass(frozen=True, slots=True)
 class _Doors:
-    """How planning reads and writes: through the store's two doors, or through one session that is rolled back."""
+    """How planning reads and writes: through the store's two doors, or through one session that is rolled back.
+
+    With `unchecked` it marks what it plans or moves, so that nobody claims it before `confirming` has looked at it.
+    """
 
     read: Callable[[], AbstractContextManager[Session]]
     write: Callable[[], AbstractContextManager[Session]]
     one_session: bool = False
+    unchecked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,9 @@ class _Pass:
         return self.before is not None and self.before.data_version != self.data_version
 
 
-def plan(app: Shop, now: datetime) -> PlanReport:
-    """Plan every campaign that is on, in short transactions; call it at every tick."""
-    doors = _Doors(app.database.read, app.database.write)
+def plan(app: Shop, now: datetime, *, unchecked: bool = False) -> PlanReport:
+    """Plan every campaign that is on, in short transactions; call it at every tick. `unchecked` as in `_Doors`."""
+    doors = _Doors(app.database.read, app.database.write, unchecked=unchecked)
     with doors.write() as session:
         dating.note_campaigns(session, app, now)
     report = PlanReport()
@@ -242,7 +246,15 @@ def _remember(doors: _Doors, one: _Pass, new: Sequence[NewMessage]) -> PlanRepor
     moved = [_move(message) for message in new if message.occasion.moves is not None]
     with doors.write() as session:
         enrolments.move_messages(session, moved)
-        return PlanReport(enrolments.plan_messages(session, one.plan, added), len(moved))
+        report = PlanReport(enrolments.plan_messages(session, one.plan, added), len(moved))
+        _mark(session, doors, one, report)
+    return report
+
+
+def _mark(session: Session, doors: _Doors, one: _Pass, report: PlanReport) -> None:
+    if doors.unchecked and (report.planned or report.moved):
+        since = None if report.moved else one.now  # what is moved may have been planned at any time
+        scans.note_unchecked(session, one.campaign.id, since, rehearsal=one.shop.rehearsal)
 
 
 def _move_corrected(doors: _Doors, one: _Pass) -> PlanReport:
@@ -258,6 +270,7 @@ def _move_corrected(doors: _Doors, one: _Pass) -> PlanReport:
     for part in _parts(moved):
         with doors.write() as session:
             enrolments.move_messages(session, part)
+            _mark(session, doors, one, PlanReport(0, len(part)))
     return PlanReport(0, len(moved))
 
 

@@ -1,6 +1,12 @@
-"""The breaker of each provider, kept so that no restart forgets it."""
+"""The breaker of each provider, kept so that no restart forgets it.
+
+A row stays once it is there: who waits for a row that is deleted meanwhile finds none, and what is not there cannot be
+locked.
+"""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -8,7 +14,7 @@ from sqlmodel import Session
 from engine.domain.breaker import CLOSED, Breaker
 from engine.store.lookups import Question
 from engine.store.message_tables import ProviderBreaker
-from engine.store.upsert import put
+from engine.store.upsert import insert_new, put
 
 _TABLE: sa.Table = ProviderBreaker.__table__  # type: ignore[attr-defined]
 _COLUMNS = (_TABLE.c.failures, _TABLE.c.openings, _TABLE.c.until, _TABLE.c.probe_until)
@@ -22,9 +28,9 @@ def find(session: Session, provider: str, *, lock: bool = False) -> Breaker:
     if not lock:
         seen = _STANDING.first(session, provider=provider)
         return Breaker(*seen) if seen else CLOSED
+    insert_new(session, _TABLE, [{"provider": provider}], conflict=["provider"])
     query = sa.select(*_COLUMNS).where(_TABLE.c.provider == provider)
-    found = session.connection().execute(query.with_for_update()).one_or_none()
-    return Breaker(*found) if found else CLOSED
+    return Breaker(*session.connection().execute(query.with_for_update()).one())
 
 
 def detail(session: Session, provider: str) -> str:
@@ -35,17 +41,11 @@ def detail(session: Session, provider: str) -> str:
 
 def keep(session: Session, provider: str, breaker: Breaker, told: str) -> None:
     """Write down how a provider stands, and what it last said."""
-    row = {
-        "provider": provider,
-        "failures": breaker.failures,
-        "openings": breaker.openings,
-        "until": breaker.until,
-        "probe_until": breaker.probe_until,
-        "detail": told,
-    }
-    put(session, _TABLE, [row], conflict=["provider"])
+    put(session, _TABLE, [{"provider": provider} | asdict(breaker) | {"detail": told}], conflict=["provider"])
 
 
 def close(session: Session, provider: str) -> bool:
     """Forget every failure: the provider has answered, or the owner says so. False where there was none."""
-    return session.connection().execute(sa.delete(_TABLE).where(_TABLE.c.provider == provider)).rowcount > 0
+    failing = sa.or_(_TABLE.c.failures > 0, _TABLE.c.until.is_not(None))
+    closed = sa.update(_TABLE).where(_TABLE.c.provider == provider, failing).values(**asdict(CLOSED), detail="")
+    return session.connection().execute(closed).rowcount > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
@@ -59,6 +59,9 @@ class Stop:
     until: datetime
     detail: str
     credentials: bool
+
+
+_STOP = tuple(_STOPS.c[one.name] for one in fields(Stop))
 
 
 def allowances(today: date, per_day: int | None) -> tuple[Allowance, ...]:
@@ -118,15 +121,27 @@ def _add(session: Session, mine: sa.ColumnElement[bool], count: int) -> None:
 
 
 def stop(session: Session, provider: str, why: Stop) -> None:
-    """Stop a provider: nothing is claimed for it before `why.until`."""
-    row = {"at": why.at, "until": why.until, "detail": why.detail, "credentials": why.credentials}
-    put(session, _STOPS, [{"provider": provider} | row], conflict=["provider"])
+    """Stop a provider: nothing is claimed for it before `why.until`, nor before a stop that stands already is over."""
+    if insert_new(session, _STOPS, [{"provider": provider} | asdict(why)], conflict=["provider"]):
+        return
+    mine = _STOPS.c.provider == provider
+    locked = sa.select(*_STOP).where(mine).with_for_update()
+    found = session.connection().execute(locked).one_or_none()
+    both = _both(Stop(*found), why) if found else why
+    put(session, _STOPS, [{"provider": provider} | asdict(both)], conflict=["provider"])
+
+
+def _both(standing: Stop, why: Stop) -> Stop:
+    """Return one stop that is as long as the longer; it says why with the credentials' words where they are refused."""
+    of_a_wrong_clock = standing.at - why.at > _LONGEST_LINE
+    if standing.until <= why.at or of_a_wrong_clock:
+        return why
+    telling = max(standing, why, key=lambda one: (one.credentials, one.until))
+    return replace(telling, until=max(standing.until, why.until))
 
 
 _STANDING_STOP = Question(
-    sa.select(*(_STOPS.c[name] for name in ("at", "until", "detail", "credentials"))).where(
-        _STOPS.c.provider == sa.bindparam("provider", required=False, type_=sa.String)
-    )
+    sa.select(*_STOP).where(_STOPS.c.provider == sa.bindparam("provider", required=False, type_=sa.String))
 )
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from engine.domain.retry import LEASE
 from engine.domain.words import State
-from engine.store import installation, messages, tuples
+from engine.store import messages, scans, tuples
 from engine.store.messages import COLUMNS, TABLE, WAITING, MessageRow
 from engine.store.upsert import is_sqlite
 
@@ -43,7 +43,7 @@ def _due(now: datetime, limit: int, campaigns: Collection[str], *, rehearsal: bo
             TABLE.c.expires_at > now,
             campaign.in_(sorted(campaigns)),
             TABLE.c.rehearsal == rehearsal,
-            installation.checked(TABLE.c.planned_at),
+            scans.checked(TABLE),
         )
         .order_by(TABLE.c.send_after, TABLE.c.id)
         .limit(limit)

@@ -20,7 +20,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from engine.clock import stopwatch
@@ -209,57 +210,97 @@ def plain_errors() -> Iterator[None]:
     """Turn what the driver raises into an error a person can act on, where there is one."""
     try:
         yield
-    except (DBAPIError, SqliteError, PendingRollbackError) as error:
-        plain = _plain(str(error.orig if isinstance(error, DBAPIError) else error))
+    except (SQLAlchemyError, SqliteError) as error:
+        plain = _plain(error)
         if plain is None:
             raise
         raise plain from error
 
 
-_FAULTS: tuple[tuple[str, type[StoreError], str, str], ...] = (
+_Fault = tuple[type[StoreError], str, str]
+_UNREACHED: _Fault = (StoreError, "The store cannot be reached: %s", "Is PostgreSQL running? See [store] url.")
+_ALL_IN_USE: _Fault = (
+    StoreBusy,
+    "The store cannot be reached: all connections of this process are in use (%s).",
+    "Try again; where it comes back, something holds them: `treuepost doctor`.",
+)
+_NO_SPACE: _Fault = (
+    StoreFull,
+    "No space is left where the store lies.",
+    "Free some space; nothing was written, nothing sent.",
+)
+_FAILING: _Fault = (
+    StoreFull,
+    "The disk the store lies on cannot be written: it is full or failing.",
+    "Free some space or look at the disk; what was under way was not written.",
+)
+_NOT_WRITABLE: _Fault = (
+    StoreError,
+    "The store cannot be opened for writing: %s.",
+    "Check the path in [store] url and its permissions.",
+)
+_STATES: tuple[tuple[str, _Fault], ...] = (
+    (
+        "40001|40P01|55P03",  # serialization failure, deadlock, a lock that was not waited for
+        (
+            StoreBusy,
+            "The store was wanted by two programs at once, and this one had to give way (%s).",
+            "Try again; nothing was written.",
+        ),
+    ),
+    ("53100", _NO_SPACE),
+    ("58030", _FAILING),
+    ("25006", _NOT_WRITABLE),  # a server that only reads: a standby
+    ("08...|25P03|53300|57P0[1235]", _UNREACHED),  # the line, its session or its server has ended
+)
+"""PostgreSQL's own code for what happened (SQLSTATE), which is the same in every language it speaks."""
+
+_FAULTS: tuple[tuple[str, _Fault], ...] = (
     (
         "locked|busy",
-        StoreBusy,
-        "The store is held by another program (%s).",
-        "Close what has it open (a database browser, a backup) and try again; nothing was written.",
+        (
+            StoreBusy,
+            "The store is held by another program (%s).",
+            "Close what has it open (a database browser, a backup) and try again; nothing was written.",
+        ),
     ),
-    (
-        "disk is full|No space left",
-        StoreFull,
-        "No space is left where the store lies.",
-        "Free some space; nothing was written, nothing sent.",
-    ),
-    (
-        "disk I/O error",  # what SQLite says too when no room is left for its shared index
-        StoreFull,
-        "The disk the store lies on cannot be written: it is full or failing.",
-        "Free some space or look at the disk; what was under way was not written.",
-    ),
+    ("disk is full|No space left", _NO_SPACE),
+    ("disk I/O error", _FAILING),  # what SQLite says too when no room is left for its shared index
     (
         "not a database|malformed|disk image",
-        StoreError,
-        "The store's file cannot be read: %s.",
-        "Restore it: stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The store).",
+        (
+            StoreError,
+            "The store's file cannot be read: %s.",
+            "Restore it: stop the daemon and put the newest file from backups/ in its place (docs/commands.md, The"
+            " store).",
+        ),
     ),
-    (
-        "unable to open|readonly",
-        StoreError,
-        "The store cannot be opened for writing: %s.",
-        "Check the path in [store] url and its permissions.",
-    ),
-    (
-        "(?i:connection.*(failed|is closed|is lost)|reconnect until|server closed|terminating conn|database system is)",
-        StoreError,
-        "The store cannot be reached: %s",
-        "Is PostgreSQL running? See [store] url.",
-    ),
+    ("unable to open|readonly", _NOT_WRITABLE),
+    ("reconnect until", _UNREACHED),
 )
-"""What the driver says, and the error a person can act on; the first that fits."""
+"""What SQLite and SQLAlchemy say, and the error a person can act on; the first that fits."""
 
 
-def _plain(text: str) -> StoreError | None:
+def _plain(error: SQLAlchemyError | SqliteError) -> StoreError | None:
     """Return the error a person can act on, or None where the fault is ours and deserves its traceback."""
-    for pattern, kind, message, hint in _FAULTS:
-        if re.search(pattern, text, re.DOTALL):
-            return kind(message.replace("%s", text.strip()), hint)
-    return None
+    said: Any = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(error, PoolTimeout):
+        fault: _Fault | None = _ALL_IN_USE
+    elif isinstance(error, DBAPIError) and hasattr(said, "sqlstate"):
+        fault = _fault_of_server(error, said.sqlstate or "")
+    else:
+        fault = _first(_FAULTS, str(said))
+    if fault is None:
+        return None
+    kind, message, hint = fault
+    return kind(message.replace("%s", str(said).strip()), hint)
+
+
+def _fault_of_server(error: DBAPIError, state: str) -> _Fault | None:
+    unanswered = isinstance(error, OperationalError) and error.statement is None and not state
+    lost = error.connection_invalidated or unanswered
+    return _first(_STATES, state) or (_UNREACHED if lost else None)
+
+
+def _first(faults: tuple[tuple[str, _Fault], ...], text: str) -> _Fault | None:
+    return next((fault for pattern, fault in faults if re.search(pattern, text, re.DOTALL)), None)

@@ -1,8 +1,7 @@
 """The one row that says who this store is: its uuid names every customer and message for ever.
 
 It remembers where the store lies (`place`), what its owner said when it turned up elsewhere (`adopted`), and, once it
-was put back from a backup, until when mails may have left that it knows nothing of (`lost_until`). While
-`unchecked_from` is set, what was planned since then has not been looked at yet and nobody claims it.
+was put back from a backup, until when mails may have left that it knows nothing of (`lost_until`).
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ class Standing:
     place: str = ""
     adopted: str = ""
     lost_until: datetime | None = None
-    unchecked_from: datetime | None = None
     pages_seen_at: datetime | None = None
 
     @property
@@ -118,31 +116,6 @@ def pages_seen(session: Session, now: datetime | None = None) -> datetime | None
     if now is not None and session.info.get(_ASSUMED):
         return now
     return session.connection().execute(sa.select(_TABLE.c.pages_seen_at).where(_TABLE.c.id == _ROW)).scalar()
-
-
-def note_unchecked(session: Session, since: datetime) -> None:
-    """Note that what is planned from this instant on is not to be claimed before it was looked at."""
-    later = sa.or_(_TABLE.c.unchecked_from.is_(None), _TABLE.c.unchecked_from > since)
-    session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(unchecked_from=since))
-
-
-def note_checked(session: Session) -> None:
-    """Note that everything planned was looked at."""
-    _change(session, unchecked_from=None)
-
-
-def unchecked_from(session: Session) -> datetime | None:
-    """Return since when what was planned is not to be claimed yet; None where all of it was looked at."""
-    query = sa.select(_TABLE.c.unchecked_from).where(_TABLE.c.id == _ROW)
-    return session.connection().execute(query).scalar_one_or_none()
-
-
-def checked(planned_at: sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
-    """Return what is true of messages that were looked at after they were planned, by the column that says when.
-
-    It belongs into the claim's own WHERE: one statement sees the mark and the messages at the same moment.
-    """
-    return ~sa.select(_TABLE.c.id).where(_TABLE.c.unchecked_from <= planned_at).exists()
 
 
 def note_mode(session: Session, *, rehearsal: bool, today: date) -> None:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import StoreError
 from engine.store.database import Database, plain_errors
@@ -159,7 +159,7 @@ class SessionLock:
                 return False
             try:
                 mine = self._line.execute(_MINE, {"kind": self._kind, "number": self._number}).scalar_one()
-            except DBAPIError:
+            except SQLAlchemyError:
                 self._drop()
                 return False
             return bool(mine)
@@ -174,12 +174,12 @@ class SessionLock:
         """Release the lock and end the session."""
         with self._guard:
             if self._line is not None:
-                with suppress(DBAPIError):
+                with suppress(SQLAlchemyError):
                     self._line.execute(_UNLOCK, {"kind": self._kind, "number": self._number})
             self._drop()
 
     def _drop(self) -> None:
         if self._line is not None:
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 self._line.close()
             self._line = None

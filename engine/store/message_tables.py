@@ -22,7 +22,11 @@ def _where(condition: str) -> dict[str, Any]:
 
 
 class CampaignState(SQLModel, table=True):
-    """What the store knows of a campaign file, per mode: since when it is on, and when its trigger changed."""
+    """What the store knows of a campaign, per mode: since when it is on, when its trigger changed, what is unchecked.
+
+    Nobody claims what was planned since `unchecked_from` before it was looked at; `unchecked_times` counts how often
+    the mark was set, so that whoever has looked takes away no mark that was set meanwhile.
+    """
 
     __tablename__ = "campaign_state"
     campaign: str = Field(primary_key=True)
@@ -32,6 +36,8 @@ class CampaignState(SQLModel, table=True):
     trigger_hash: str = ""
     edited_on: date | None = day()
     seen_at: datetime
+    unchecked_from: datetime | None = None
+    unchecked_times: int = 0
 
 
 class Scan(SQLModel, table=True):

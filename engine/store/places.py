@@ -44,7 +44,9 @@ def _of_server(database: Database) -> str:
         number = connection.execute(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar()
         try:
             system = connection.execute(sa.text("SELECT system_identifier FROM pg_control_system()")).scalar()
-        except DBAPIError:  # some hosts keep it from ordinary roles; the database's number still tells copies apart
+        except DBAPIError as error:  # some hosts keep it from ordinary roles; the database's number still tells copies
+            if error.connection_invalidated:
+                raise
             system = None
         connection.rollback()
     return f"postgresql|{system}|{number}"

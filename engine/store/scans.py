@@ -1,10 +1,10 @@
-"""What planning remembers between two scans: since when a campaign is on, and how far it has been planned."""
+"""What planning remembers: since when a campaign is on, how far it has been planned, what nobody has looked at yet."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -17,6 +17,7 @@ from engine.store.upsert import insert_new, put
 
 _STATES: sa.Table = CampaignState.__table__  # type: ignore[attr-defined]
 _SCANS: sa.Table = Scan.__table__  # type: ignore[attr-defined]
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _PEOPLE: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 
 
@@ -37,6 +38,15 @@ class Known:
     enabled_on: date
     trigger_hash: str
     edited_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """What of a campaign nobody has looked at yet: what was planned `since` then; and how often that was marked."""
+
+    campaign: str
+    since: datetime
+    times: int
 
 
 _KNOWN = Question(
@@ -113,3 +123,38 @@ def seen(session: Session, *, rehearsal: bool) -> set[str]:
     """Return the ids of all campaigns the store has ever seen a file of."""
     rows = session.connection().execute(sa.select(_STATES.c.campaign).where(_STATES.c.rehearsal == rehearsal))
     return set(rows.scalars())
+
+
+# -- what nobody has looked at yet -----------------------------------------------------------------------------------
+
+
+def note_unchecked(session: Session, campaign: str, since: datetime | None, *, rehearsal: bool) -> None:
+    """Mark what is planned since then (None: whenever it was), in the transaction that plans it: nobody claims it."""
+    mark = _EVER if since is None else since
+    earlier = sa.case((_STATES.c.unchecked_from <= mark, _STATES.c.unchecked_from), else_=mark)
+    values = {"unchecked_from": earlier, "unchecked_times": _STATES.c.unchecked_times + 1}
+    session.connection().execute(sa.update(_STATES).where(*_is(campaign, rehearsal)).values(values))
+
+
+def unchecked(session: Session, *, rehearsal: bool) -> list[Unchecked]:
+    """Return the marks that stand."""
+    columns = (_STATES.c.campaign, _STATES.c.unchecked_from, _STATES.c.unchecked_times)
+    mine = (_STATES.c.rehearsal == rehearsal, _STATES.c.unchecked_from.is_not(None))
+    query = sa.select(*columns).where(*mine).order_by(_STATES.c.campaign)
+    return [Unchecked(*row) for row in session.connection().execute(query)]
+
+
+def note_checked(session: Session, seen: Unchecked, *, rehearsal: bool) -> None:
+    """Take a mark away, now that everything under it was looked at; one that was set again meanwhile stays."""
+    same = (*_is(seen.campaign, rehearsal), _STATES.c.unchecked_times == seen.times)
+    session.connection().execute(sa.update(_STATES).where(*same).values(unchecked_from=None))
+
+
+def checked(messages: sa.Table) -> sa.ColumnElement[bool]:
+    """Return what is true of messages that were looked at after they were planned.
+
+    It belongs into the claim's own WHERE: one statement sees the mark and the messages at the same moment.
+    """
+    mine = (_STATES.c.campaign == messages.c.campaign, _STATES.c.rehearsal == messages.c.rehearsal)
+    marked = sa.select(_STATES.c.campaign).where(*mine, _STATES.c.unchecked_from <= messages.c.planned_at)
+    return ~marked.correlate(messages).exists()

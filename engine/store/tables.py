@@ -39,7 +39,6 @@ class Installation(SQLModel, table=True):
     place: str = ""
     adopted: str = ""
     lost_until: datetime | None = None
-    unchecked_from: datetime | None = None
     pages_seen_at: datetime | None = None
 
 

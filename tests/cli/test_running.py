@@ -13,7 +13,7 @@ from engine.store import database as doors
 from engine.store import ownership
 from engine.store.database import Database
 from tests.brevo_double import BrevoDouble, serving
-from tests.cli.typed import AT, BIRTHDAY, document, lay_out, lines, typed
+from tests.cli.typed import AT, BIRTHDAY, document, lay_out, lines, make_folder, typed
 from tests.conftest import CONFIG
 from tests.people import add_consent, add_customer
 
@@ -162,6 +162,16 @@ def test_a_store_somebody_holds_is_said(home: Path, monkeypatch: pytest.MonkeyPa
     database.close()
     assert result.exit_code == 5
     assert "held by another program" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["run", "worker", "tick", "audit"])
+def test_a_server_that_cannot_be_reached_is_said(tmp_path: Path, word: str) -> None:
+    home = tmp_path / "laden"
+    make_folder(home, config=CONFIG.replace("{store}", "postgresql://treuepost@db.invalid/laden"))
+    result = typed(home, word)
+    assert result.exit_code == 5
+    assert "cannot be reached" in result.stderr
+    assert "[store] url" in result.stderr
 
 
 def test_a_time_tried_out_does_not_set_the_clock_back(tmp_path: Path) -> None:

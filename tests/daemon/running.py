@@ -17,8 +17,8 @@ LONGEST = 60.0
 class Running:
     """One daemon. Its log is read line by line; a daemon that hangs is killed, and the reading ends."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), "run"]
+    def __init__(self, home: Path, environ: Mapping[str, str], word: str = "run") -> None:
+        command = [sys.executable, "-m", "engine", "--config", str(home / "config.toml"), word]
         env = {"TREUEPOST_WEB__LISTEN": "127.0.0.1:0"} | dict(environ)  # many at once, each at a door of its own
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
         self.lines: list[dict[str, object]] = []
@@ -53,9 +53,9 @@ class Running:
 
 
 @contextmanager
-def daemon(home: Path, environ: Mapping[str, str]) -> Iterator[Running]:
-    """Run a daemon for the length of the block, from the moment it is ready."""
-    running = Running(home, environ)
+def daemon(home: Path, environ: Mapping[str, str], word: str = "run") -> Iterator[Running]:
+    """Run a daemon (or a worker) for the length of the block, from the moment it is ready."""
+    running = Running(home, environ, word)
     try:
         running.until("ready")
         yield running

@@ -27,6 +27,13 @@ def obey(config: Path) -> None:
         config.with_name(signal.Signals(number).name).touch()
 
 
+def be_deaf(config: Path) -> None:
+    """Listen to nothing but SIGTERM."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    config.with_name("ready").touch()
+    signal.sigwait({signal.SIGTERM})
+
+
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Hold the stopwatch the children are tended by."""
@@ -84,6 +91,19 @@ def test_what_the_daemon_is_asked_reaches_them(tmp_path: Path) -> None:
     crew.wait()
     assert process is not None
     assert process.exitcode == 0
+
+
+def test_one_that_does_not_listen_yet_is_not_ended_by_a_reload(tmp_path: Path) -> None:
+    crew = Children(1, be_deaf, tmp_path / "config.toml")
+    crew.tend()
+    until((tmp_path / "ready").exists, seconds=60, what="the sender")
+    process = crew._places[0].process
+    crew.reload()
+    crew.stop()
+    crew.wait()
+    assert process is not None
+    assert process.exitcode == 0
+    assert signal.SIGHUP not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
 
 
 def test_without_children_nothing_is_to_be_done() -> None:

@@ -9,12 +9,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import BIRTHDAY, lay_out, lines, opened, typed
+from engine.store.database import Database
+from tests.cli.typed import BIRTHDAY, lay_out, lines, make_folder, opened, typed
+from tests.conftest import CONFIG
 from tests.daemon.running import daemon
+from tests.daemon.way import Way
 
 
 @pytest.fixture
@@ -102,6 +106,22 @@ def test_a_store_that_is_replaced_stops_it(home: Path, environ: Mapping[str, str
         assert code == 5
         assert "deleted or replaced" in rest
         assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize("word", ["run", "worker"])
+def test_it_outlives_a_server_that_does_not_answer_for_a_while(
+    tmp_path: Path, environ: Mapping[str, str], postgres_database: Database, word: str
+) -> None:
+    home = tmp_path / "laden"
+    with closing(Way(postgres_database)) as way:
+        make_folder(home, config=CONFIG.replace("{store}", way.url))
+        with daemon(home, environ, word) as running:
+            way.vanish()
+            running.until("store not reached")
+            way.come_back()
+            running.until("goes on")
+            running.send(signal.SIGTERM)
+            assert running.end()[0] == 0
 
 
 def test_systemd_hears_of_readiness_and_of_the_end(home: Path, tmp_path: Path, environ: Mapping[str, str]) -> None:

@@ -16,7 +16,8 @@ import pytest
 import structlog
 
 from engine.app import App
-from engine.daemon import logging_setup
+from engine.daemon import leaping, logging_setup
+from engine.daemon.leaping import LEAP, WAIT, Leap
 from engine.daemon.reloading import Watch, marks
 from engine.daemon.running import Daemon
 from engine.steps import planning
@@ -28,6 +29,7 @@ from tests.brevo_double import BrevoDouble, serving
 from tests.cli.typed import BIRTHDAY
 from tests.conftest import CONFIG, MakeApp
 from tests.people import NOW, add_consent, add_customer
+from tests.steps.sending_shop import states
 from tests.store.test_reports import add_message
 
 
@@ -98,6 +100,83 @@ def test_a_clock_that_is_set_is_logged(app: App, log: io.StringIO) -> None:
     assert "the clock was set" not in log.getvalue()
     daemon._check_clock(before + timedelta(hours=2).total_seconds())  # since then it was set back by two hours
     assert "the clock was set" in log.getvalue()
+
+
+class Hands:
+    """A clock and a stopwatch, both set by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.up = 1000.0
+
+    def go_on(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.up += seconds
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    hands = Hands()
+    monkeypatch.setattr(leaping, "stopwatch", lambda: hands.up)
+    return hands
+
+
+def all_ticks(daemon: Daemon) -> None:
+    for name, _, work in daemon._duties():
+        if name in {"plan", "send", "recover", "reload"}:
+            daemon._tick(name, work)
+
+
+def test_a_clock_that_leaps_ahead_and_is_set_right_again_forgets_nobody(
+    app: App, hands: Hands, log: io.StringIO
+) -> None:
+    with app.database.write() as session:
+        for day in (23, 24, 25):
+            born = NOW.date().replace(year=1980, day=day)
+            add_consent(session, add_customer(session, str(day), f"k{day}@example.com", birthday=born))
+    daemon = Daemon(replace(app, clock=lambda: hands.now))
+    daemon._scheduler.start(paused=True)
+    for name in ("send", "notice"):
+        daemon._scheduler.add_job(print, "date", id=name)
+    all_ticks(daemon)
+    hands.now += timedelta(days=30)
+    all_ticks(daemon)
+    hands.now -= timedelta(days=30)
+    for _ in range(3):
+        hands.go_on(timedelta(days=1).total_seconds())
+        all_ticks(daemon)
+    assert states(app) == {"sent": 3}
+    assert log.getvalue().count("the clock leapt ahead") == 1
+
+
+def test_a_clock_that_stays_ahead_is_believed_after_a_while(hands: Hands) -> None:
+    leap = Leap()
+    assert not leap.waits(hands.now)
+    hands.now += 2 * LEAP
+    assert leap.waits(hands.now)
+    hands.go_on(WAIT.total_seconds() - 1)
+    assert leap.waits(hands.now)
+    hands.go_on(1)
+    assert not leap.waits(hands.now)
+
+
+def test_a_run_under_way_ends_when_the_clock_leaps_ahead(hands: Hands) -> None:
+    leap = Leap()
+    stop = leap.during(lambda: hands.now)
+    assert not stop.is_set()
+    hands.now += 2 * LEAP
+    assert stop.is_set()
+
+
+def test_a_machine_that_slept_and_a_clock_that_is_set_a_little_are_not_waited_for(hands: Hands) -> None:
+    leap = Leap()
+    assert not leap.waits(hands.now)
+    hands.go_on(timedelta(days=3).total_seconds())
+    assert not leap.waits(hands.now)
+    hands.now += LEAP
+    assert not leap.waits(hands.now)
+    hands.now -= 3 * LEAP
+    assert not leap.waits(hands.now)
 
 
 def test_a_tick_that_raises_is_logged_and_masked(app: App, log: io.StringIO) -> None:

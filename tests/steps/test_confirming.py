@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from engine.clock import stopped_at, system_clock
 from engine.domain.confirmation import ENOUGH_DAYS, FLOOR, TIMES, Usual, never_held, verdict
 from engine.domain.words import Reason, State
-from engine.steps import confirming, intervening, passing, planning
+from engine.steps import confirming, intervening, passing, planning, sending
 from engine.steps.foresight import explaining, foreseeing
 from engine.steps.watching import alarming
-from engine.store import holds, installation
+from engine.store import holds, installation, scans
 from engine.store.messages import TABLE
+from engine.store.tables import Customer
 from tests.brevo_double import BrevoDouble, serving
 from tests.conftest import MakeApp
 from tests.end_to_end.command import start, until
@@ -187,38 +188,96 @@ def test_it_is_foreseen_and_explained(make_app: MakeApp) -> None:
     assert found.trail[0].detail == "confirm_above: 6 for 2026-11-23, above 5"
 
 
+MINUTE = timedelta(minutes=1)
+
+
+def at(app: App, later: timedelta) -> App:
+    return replace(app, clock=stopped_at(NOW + later))
+
+
 def test_a_process_that_dies_between_planning_and_looking_lets_nothing_through(make_app: MakeApp) -> None:
     app = open_shop(make_app)
     add_birthdays(app, 6)
-    confirming.begin(app, NOW)
-    planning.plan(app, NOW)
-    later = replace(app, clock=stopped_at(NOW + timedelta(minutes=1)))
-    with app.database.read() as session:
-        assert installation.unchecked_from(session) == NOW
-    report = passing.one_pass(later)
+    planning.plan(app, NOW, unchecked=True)
+    assert _unchecked(app) == {"birthday": NOW}
+    report = passing.one_pass(at(app, MINUTE))
     assert (report.planned, report.held, report.sent) == (0, 6, 0)
+    assert _unchecked(app) == {}
+
+
+def test_a_campaign_that_is_off_for_a_while_is_looked_at_when_it_is_on_again(make_app: MakeApp) -> None:
+    app = open_shop(make_app)
+    add_birthdays(app, 6)
+    planning.plan(app, NOW, unchecked=True)  # and the process dies before it has looked
+    off = replace(app, campaigns=tuple(replace(campaign, enabled=False) for campaign in app.campaigns))
+    passing.one_pass(at(off, MINUTE))
+    sending.send_due(app, stopped_at(NOW + 2 * MINUTE))  # a sender has read the files before the planner
+    assert states(app) == {"planned": 6}
+    assert foreseeing.foresee(app, NOW + 2 * MINUTE).sends == 0
+    assert passing.one_pass(at(app, 3 * MINUTE)).held == 6
+
+
+def test_a_rehearsal_does_not_look_for_the_real_thing(make_app: MakeApp, brevo: Served) -> None:
+    rehearsed = open_shop(make_app)
+    real = make_app(config=real_config(brevo), campaigns={"birthday": BIRTHDAY}, extra=LIMIT)
+    add_birthdays(real, 6)
+    planning.plan(real, NOW, unchecked=True)  # and the process dies before it has looked
+    passing.one_pass(replace(rehearsed, database=real.database, clock=stopped_at(NOW + MINUTE)))
+    report = passing.one_pass(at(real, 2 * MINUTE))
+    assert (report.held, report.sent) == (6, 0)
+
+
+def test_one_planners_look_does_not_stand_for_what_another_plans_afterwards(make_app: MakeApp) -> None:
+    app = open_shop(make_app)
+    add_birthdays(app, 2)
+    planning.plan(app, NOW, unchecked=True)
     with app.database.read() as session:
-        assert installation.unchecked_from(session) is None
+        (seen,) = scans.unchecked(session, rehearsal=True)
+    more_birthdays(app, "new", 6)
+    planning.plan(app, NOW, unchecked=True)
+    with app.database.write() as session:
+        scans.note_checked(session, seen, rehearsal=True)  # the first has looked, and knows nothing of the others
+    sending.send_due(app, stopped_at(NOW))
+    assert states(app) == {"planned": 8}
+    assert confirming.confirm(app, NOW) == 8
 
 
 def test_what_is_planned_is_marked_until_it_was_looked_at(make_app: MakeApp) -> None:
     app = open_shop(make_app)
     add_birthdays(app, 2)
-    planning.plan(app, NOW - timedelta(minutes=1))
+    passing.plan(app, NOW - MINUTE)
     more_birthdays(app, "new", 3)
-    confirming.begin(app, NOW)
-    planning.plan(app, NOW)
+    planning.plan(app, NOW, unchecked=True)
     assert _looked_at(app) == 2
-    confirming.begin(app, NOW + timedelta(minutes=1))  # a second planner does not take the first one's mark away
+    planning.plan(app, NOW + MINUTE, unchecked=True)  # a second planner does not take the first one's mark away
     assert _looked_at(app) == 2
     confirming.confirm(app, NOW)
     assert _looked_at(app) == 5
 
 
+def test_what_was_moved_is_marked_whenever_it_was_planned(make_app: MakeApp) -> None:
+    app = open_shop(make_app)
+    add_birthdays(app, 2)
+    passing.plan(app, NOW)
+    assert _looked_at(app) == 2
+    tomorrow = NOW.date() + timedelta(days=1)
+    with app.database.write() as session:
+        corrected = sa.update(Customer).values(birth_md=tomorrow.month * 100 + tomorrow.day)
+        session.connection().execute(corrected)
+        installation.bump_data_version(session)
+    assert planning.plan(app, NOW + MINUTE, unchecked=True).moved == 2
+    assert _looked_at(app) == 0
+
+
 def _looked_at(app: App) -> int:
-    query = sa.select(sa.func.count()).select_from(TABLE).where(installation.checked(TABLE.c.planned_at))
+    query = sa.select(sa.func.count()).select_from(TABLE).where(scans.checked(TABLE))
     with app.database.read() as session:
         return session.connection().execute(query).scalar_one()
+
+
+def _unchecked(app: App) -> dict[str, datetime]:
+    with app.database.read() as session:
+        return {mark.campaign: mark.since for mark in scans.unchecked(session, rehearsal=app.rehearsal)}
 
 
 def test_the_owner_is_told_once_a_day_in_their_language(make_app: MakeApp) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -115,6 +117,50 @@ def test_a_store_held_by_another_program_is_said_so(sqlite_database: Database) -
         release.set()
         holder.join()
         impatient.close()
+
+
+@pytest.mark.parametrize("how", ["silent", "nameless", "closed"])
+def test_a_server_that_gives_no_answer_is_a_store_that_cannot_be_reached(how: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        where = {"silent": f"127.0.0.1:{port}", "nameless": "db.invalid", "closed": "127.0.0.1:1"}[how]
+        database = Database(f"postgresql+psycopg://u@{where}/x?connect_timeout=2")
+        with pytest.raises(StoreError, match="cannot be reached") as caught, database.read():
+            pass
+        database.close()
+    assert "[store] url" in caught.value.hint
+
+
+def test_connections_that_are_all_in_use_are_said_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Database(database.url.render_as_string(hide_password=False), connections=1)
+    monkeypatch.setattr(small._engine.pool, "_timeout", 0.05)
+    with ExitStack() as held:
+        for _ in range(5):
+            held.enter_context(small.read())
+        with pytest.raises(StoreBusy, match="cannot be reached"), small.read():
+            pass
+    small.close()
+
+
+def test_a_lock_somebody_else_has_is_known_by_its_code_and_not_by_a_word(postgres_database: Database) -> None:
+    mine = sa.text("LOCK TABLE customer IN EXCLUSIVE MODE NOWAIT")
+    with postgres_database.write() as session:
+        session.execute(mine)
+        with pytest.raises(StoreBusy, match="give way"), postgres_database.write() as other:
+            other.execute(mine)
+
+
+def test_who_must_give_way_to_another_writer_is_told_to_try_again(postgres_database: Database) -> None:
+    seen = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    change = sa.text("UPDATE customer SET first_name = 'B'")
+    with postgres_database.write() as session:
+        add_customer(session)
+    with pytest.raises(StoreBusy, match="give way"), postgres_database.write() as session:
+        session.execute(seen)
+        session.execute(sa.text("SELECT 1 FROM customer"))
+        with postgres_database.write() as other:
+            other.execute(change)
+        session.execute(change)
 
 
 def test_a_writer_waits_for_its_place_and_takes_it_when_it_is_free(sqlite_database: Database) -> None:

@@ -67,8 +67,6 @@ def foresee(app: Shop, now: datetime, days: int = 1) -> Forecast:
     with app.database.pretend() as session:
         installation.assume_pages(session, PAGES_LAPSE)
         newest = reports.newest(session)
-        if installation.unchecked_from(session):  # a planner is at work: here everything is looked at in its turn
-            installation.note_checked(session)
         said = _held(session, app, end)
         said |= _walk(session, app, now, end)
         said |= {number: Decision("expire", Reason.TOO_LATE) for number in reports.expired_since(session, newest)}
