@@ -2,7 +2,8 @@
 
 A store that is put back from a backup has forgotten whom it wrote to; a store that was copied writes a second time what
 the first one writes. Beside the store lies a sidecar file that a backup of the store does not hold: what the two say of
-each other tells them apart. Only a store that has really mailed is ever suspected.
+each other tells them apart. Only a store that may have really mailed is ever suspected; a backup from before the first
+mail does not know of it, but its sidecar does.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ class Answer(StrEnum):
 class Memory:
     """What a store, or the sidecar beside it, remembers: who it is, when it last worked, and where it lay.
 
-    `place` is empty where none was ever noted. `adopted` is the owner's last answer; a sidecar has none.
+    `place` is empty where none was ever noted. `adopted` is the owner's last answer; a sidecar has none. `mailed` is the
+    sidecar's alone: whether a real provider was at work, so that mails may have left; None where it does not say.
     """
 
     uuid: str
     last_tick: datetime | None
     place: str
     adopted: str = ""
+    mailed: bool | None = None
 
 
 def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: datetime) -> Suspicion | None:
@@ -62,7 +65,7 @@ def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: 
     """
     if store.adopted == Answer.COPY:
         return Suspicion.COPY
-    mine = seen if seen is not None and seen.uuid == store.uuid else None
+    mine = _own(store, seen)
     if store.place == FROM_BACKUP or (mine is not None and _is_later(mine.last_tick, store.last_tick)):
         return Suspicion.RESTORED
     if not store.place:  # written before places were noted, or new
@@ -74,12 +77,24 @@ def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: 
     return None
 
 
+def counts(found: Suspicion, store: Memory, seen: Memory | None, *, mailed: bool) -> bool:
+    """Say whether a suspicion stands: a store that has `mailed` nobody itself may still be an older state of one that did.
+
+    Who cannot tell, asks: a sidecar without the mark, and a copy made by `db backup` that comes without a sidecar.
+    """
+    if mailed or found is Suspicion.COPY or store.place == MOVED_AWAY:
+        return True
+    mine = _own(store, seen)
+    return found is Suspicion.RESTORED and (mine is None or mine.mailed is not False)
+
+
 def known_until(store: Memory, seen: Memory | None) -> datetime | None:
     """Return until when mails may have left that the store knows nothing of; None where nothing is known of it."""
-    if seen is None or seen.uuid != store.uuid or seen.last_tick is None:
+    mine = _own(store, seen)
+    if mine is None or mine.last_tick is None:
         return None
-    if store.place == FROM_BACKUP or _is_later(seen.last_tick, store.last_tick):
-        return seen.last_tick + NOTED_EVERY
+    if store.place == FROM_BACKUP or _is_later(mine.last_tick, store.last_tick):
+        return mine.last_tick + NOTED_EVERY
     return None
 
 
@@ -93,6 +108,11 @@ def most_mails(since: datetime, until: datetime, per_minute: int) -> int:
     """Return how many mails may have left at most between two instants at this rate."""
     minutes = -((since - until) // timedelta(minutes=1))  # rounded up
     return max(0, minutes + 1) * per_minute
+
+
+def _own(store: Memory, seen: Memory | None) -> Memory | None:
+    """Return the sidecar where it is this store's own."""
+    return seen if seen is not None and seen.uuid == store.uuid else None
 
 
 def _is_later(seen: datetime | None, stored: datetime | None) -> bool:

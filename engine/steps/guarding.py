@@ -89,12 +89,13 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
         if standing is None:
             return Guard(None, app.config.rehearsal)
         found = guard.suspect(standing.memory, seen, here, joins=joins and not app.database.sqlite, now=now)
-        certain = found is Suspicion.COPY or standing.place == guard.MOVED_AWAY
-        if found is not None and not certain and not lost.has_mailed(session):
+        mailed = found is not None and lost.has_mailed(session)
+        if found is not None and not guard.counts(found, standing.memory, seen, mailed=mailed):
             found = None
     last = standing.last_tick_at
     fresh = last is not None and now - last <= NOTED_EVERY
-    noted = fresh and standing.place == here and seen is not None and seen.uuid == str(standing.uuid)
+    told = seen is not None and seen.uuid == str(standing.uuid) and bool(seen.mailed or app.config.rehearsal)
+    noted = fresh and standing.place == here and told
     return Guard(found, app.config.rehearsal, last, seen.last_tick if seen else None, noted)
 
 
@@ -105,19 +106,20 @@ def keep(app: Premises, now: datetime, found: Guard) -> None:
 
 
 def note(app: Premises, now: datetime) -> None:
-    """Note that a sender is at work: in the store, and then, durably, beside it."""
+    """Note that a sender is at work, and whether for real: in the store, and then, durably, beside it."""
     here, sidecar = places.here(app.database), Sidecar.beside(app.database, app.home)
     before = sidecar.read()
     with app.database.read() as session:
         standing = installation.find(session)
-    if standing is None:
-        return
+        if standing is None:
+            return
+        mailed = _may_have_mailed(app, session, standing, before)
     if before is None or before.uuid != str(standing.uuid):  # first: a store with a place and no sidecar is suspected
-        sidecar.write(guard.Memory(str(standing.uuid), None, here))
+        sidecar.write(guard.Memory(str(standing.uuid), None, here, mailed=mailed))
     with app.database.write() as session:
         installation.note_tick(session, now)
         installation.note_place(session, here)
-    _write_beside(app, here)
+    _write_beside(app, here, mailed=mailed)
 
 
 def adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None = None) -> Adoption:
@@ -150,23 +152,34 @@ def _adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None) 
     seen = Sidecar.beside(app.database, app.home).read()
     with app.database.write() as session:
         standing = installation.ensure(session, now)
+        mailed = _may_have_mailed(app, session, standing, seen)
         done = Adoption(answer)
         if answer is Answer.RESTORED:
             until = guard.lost_until(standing.memory, seen, said, now)
             done = _restore(session, app, standing, until, now)
         installation.adopt(session, answer, here, done.lost_until)
         installation.note_tick(session, now)
-    _write_beside(app, here)
+    _write_beside(app, here, mailed=mailed)
     if answer is Answer.RESTORED:
         checkpointing.note_restored(app, now)
     return done
 
 
-def _write_beside(app: Premises, here: str) -> None:
+def _may_have_mailed(app: Place, session: Session, standing: Standing, seen: guard.Memory | None) -> bool:
+    """Say whether mails may have left: from now on they may where the provider is a real one."""
+    if not app.config.rehearsal:
+        return True
+    if seen is not None and seen.uuid == str(standing.uuid) and seen.mailed is not None:
+        return seen.mailed
+    return lost.has_mailed(session)
+
+
+def _write_beside(app: Premises, here: str, *, mailed: bool) -> None:
     with app.database.read() as session:
         standing = installation.find(session)
     if standing is not None:
-        Sidecar.beside(app.database, app.home).write(guard.Memory(str(standing.uuid), standing.last_tick_at, here))
+        memory = guard.Memory(str(standing.uuid), standing.last_tick_at, here, mailed=mailed)
+        Sidecar.beside(app.database, app.home).write(memory)
 
 
 # -- a backup was put back -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections import Counter
@@ -121,8 +122,28 @@ def restore_old(app: App, rewind: Rewind, people: int) -> None:
     put_back()
 
 
+def in_the_same_place(app: App, *homes: Path) -> None:
+    """Let the store that was put back lie where it lay, as after `pg_restore --clean` or `cp` into the same file."""
+    set_row(app, place=places.here(app.database))
+    for home in (app.home, *homes):
+        sidecar = Sidecar.beside(app.database, home)
+        memory = sidecar.read()
+        assert memory is not None
+        sidecar.write(replace(memory, place=places.here(app.database)))
+
+
 def mails(served: Served) -> Counter[str]:
     return Counter(mail["to"] for mail in served.double.mails())
+
+
+def put_copy_in_place(app: App, copy: backups.Backup) -> None:
+    """Put a copy made by `db backup` into the store's own file."""
+    path = app.database.path
+    assert path is not None
+    app.database.close()
+    for old in path.parent.glob(path.name + "-*"):
+        old.unlink()
+    shutil.copyfile(copy.path, path)
 
 
 # -- which store is it -----------------------------------------------------------------------------------------------
@@ -229,13 +250,66 @@ def test_a_verified_backup_that_is_put_back_is_known_even_without_a_later_tick(
     add_birthdays(app, 1)
     one_pass(app)
     copy = backups.back_up(app.database, NOW, tmp_path / "copies")
-    path = app.database.path
-    assert path is not None
-    app.database.close()
-    for old in path.parent.glob(path.name + "-*"):
-        old.unlink()
-    shutil.copyfile(copy.path, path)  # into the same file: neither its number nor the last tick has changed
+    put_copy_in_place(app, copy)  # neither the file's number nor the last tick has changed
     assert look(app, MINUTE) is Suspicion.RESTORED
+
+
+@pytest.mark.parametrize("how", ["by another tool", "db backup"])
+def test_a_backup_from_before_the_first_mail_is_a_restored_one_too(
+    shop: Callable[..., App], brevo: Served, rewind: Rewind, tmp_path: Path, how: str
+) -> None:
+    app = shop()
+    if not app.database.sqlite and how == "db backup":
+        pytest.skip("PostgreSQL is backed up by its own tools")
+    add_birthdays(app, 3)
+    guarding.note(app, NOW - timedelta(hours=12))
+    copy = backups.back_up(app.database, NOW, tmp_path / "copies") if how == "db backup" else None
+    put_back = rewind(app)
+    assert one_pass(app).sent == 3
+    if copy:
+        put_copy_in_place(app, copy)
+    else:
+        put_back()
+    brevo.double.forgetful = True
+    report = one_pass(app, timedelta(hours=1))
+    assert (report.guarded, report.sent) == (Suspicion.RESTORED, 0)
+    assert set(mails(brevo).values()) == {1}
+
+
+def test_a_copy_of_a_store_that_only_rehearsed_is_not_asked_about(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(campaigns={"birthday": BIRTHDAY})
+    if not app.database.sqlite:
+        pytest.skip("PostgreSQL is backed up by its own tools")
+    add_birthdays(app, 1)
+    assert one_pass(app).sent == 1
+    put_copy_in_place(app, backups.back_up(app.database, NOW, tmp_path / "copies"))
+    assert look(app, MINUTE) is None
+
+
+def test_a_sidecar_that_does_not_say_whether_anybody_was_mailed_is_taken_at_its_worst(
+    shop: Callable[..., App], rewind: Rewind
+) -> None:
+    app = shop()
+    guarding.note(app, NOW - MINUTE)
+    put_back = rewind(app)
+    guarding.note(app, NOW)
+    put_back()
+    path = Sidecar.beside(app.database, app.home).path
+    old = json.loads(path.read_bytes())
+    assert old.pop("mailed") is True
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert look(app, MINUTE) is Suspicion.RESTORED
+
+
+def test_a_rehearsal_that_goes_live_within_the_minute_says_so_before_its_first_mail(
+    shop: Callable[..., App], make_app: MakeApp
+) -> None:
+    rehearsing = make_app(campaigns={"birthday": BIRTHDAY})
+    one_pass(rehearsing)
+    sidecar = Sidecar.beside(rehearsing.database, rehearsing.home)
+    assert [memory.mailed for memory in (sidecar.read(),) if memory] == [False]
+    one_pass(shop())
+    assert [memory.mailed for memory in (sidecar.read(),) if memory] == [True]
 
 
 def test_everything_but_sending_goes_on_meanwhile(shop: Callable[..., App], rewind: Rewind) -> None:
