@@ -30,12 +30,14 @@ class Gate:
     def waits(self, app: App, now: datetime) -> bool:
         """Say whether nothing may be planned and sent now: the store waits for its owner's word, or the clock does.
 
-        Shortly before an instant that was already worked at, waiting loses nothing. Notes that a sender is at work.
+        Shortly before an instant that was already worked at, waiting loses nothing. The sole sender notes that it is at
+        work; a worker never does.
         """
         found = self.look(app, now)
         if found.waits:
             return True
-        guarding.keep(app, now, found)
+        if not self._joins:
+            guarding.keep(app, now, found)
         return found.stored is not None and JUMP < found.stored - now <= SHORT_WAIT
 
     def look(self, app: App, now: datetime) -> Guard:
@@ -45,7 +47,8 @@ class Gate:
         with self._saying:
             before, self._suspected = self._suspected, suspicion
         if suspicion and suspicion != before:
-            log.error("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
+            say = log.warning if suspicion is Suspicion.UNVOUCHED else log.error
+            say("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
         if before and not suspicion:
-            log.info("store adopted", was=before.value)
+            log.info("store vouched for" if before is Suspicion.UNVOUCHED else "store adopted", was=before.value)
         return found

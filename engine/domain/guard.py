@@ -16,7 +16,7 @@ NOTED_EVERY = timedelta(minutes=1)
 """How often a sender notes that it is at work: so much later than the last note a mail may still have left."""
 
 VOUCHED_FOR = timedelta(minutes=5)
-"""How fresh another process's note must be for a new machine to rely on it."""
+"""How fresh the sole sender's note must be for a worker to rely on it."""
 
 FROM_BACKUP = "backup"
 """The place that stands in a copy made by `db backup`: whoever opens it knows what it is."""
@@ -32,6 +32,7 @@ class Suspicion(StrEnum):
     ELSEWHERE = "elsewhere"
     ALONE = "alone"
     COPY = "copy"
+    UNVOUCHED = "unvouched"
 
 
 class Answer(StrEnum):
@@ -46,8 +47,8 @@ class Answer(StrEnum):
 class Memory:
     """What a store, or the sidecar beside it, remembers: who it is, when it last worked, and where it lay.
 
-    `place` is empty where none was ever noted. `adopted` is the owner's last answer; a sidecar has none. `mailed` is the
-    sidecar's alone: whether a real provider was at work, so that mails may have left; None where it does not say.
+    `place` is empty where none was ever noted. `adopted` is the owner's last answer; a sidecar has none. `mailed` is
+    the sidecar's alone: whether a real provider was at work, so that mails may have left; None where it does not say.
     """
 
     uuid: str
@@ -60,29 +61,36 @@ class Memory:
 def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: datetime) -> Suspicion | None:
     """Return what is wrong with a store that lies `here`; None where it is the one we know.
 
-    `seen` is the sidecar. `joins` says that a further machine opens a shared store: it has no sidecar yet, and relies
-    on the others while their note is fresh.
+    `seen` is the sidecar. `joins` says that a worker opens a shared store: it may have no sidecar, or one from long
+    ago, so it relies on the sole sender, and only while that one's note is fresh.
     """
     if store.adopted == Answer.COPY:
         return Suspicion.COPY
     mine = _own(store, seen)
     if store.place == FROM_BACKUP or (mine is not None and _is_later(mine.last_tick, store.last_tick)):
         return Suspicion.RESTORED
+    if joins:
+        return _vouched(store, here, now)
     if not store.place:  # written before places were noted, or new
         return None
     if store.place != here:
         return Suspicion.ELSEWHERE
-    if mine is None and not (joins and _is_fresh(store.last_tick, now)):
-        return Suspicion.ALONE
-    return None
+    return Suspicion.ALONE if mine is None else None
+
+
+def _vouched(store: Memory, here: str, now: datetime) -> Suspicion | None:
+    """Return what keeps a worker from relying on the sole sender: it works elsewhere, or has not noted lately."""
+    if store.place not in {"", here}:
+        return Suspicion.ELSEWHERE
+    return None if store.place and _is_fresh(store.last_tick, now) else Suspicion.UNVOUCHED
 
 
 def counts(found: Suspicion, store: Memory, seen: Memory | None, *, mailed: bool) -> bool:
-    """Say whether a suspicion stands: a store that has `mailed` nobody itself may still be an older state of one that did.
+    """Say whether a suspicion stands: a store that has `mailed` nobody may still be an older state of one that did.
 
     Who cannot tell, asks: a sidecar without the mark, and a copy made by `db backup` that comes without a sidecar.
     """
-    if mailed or found is Suspicion.COPY or store.place == MOVED_AWAY:
+    if mailed or found in {Suspicion.COPY, Suspicion.UNVOUCHED} or store.place == MOVED_AWAY:
         return True
     mine = _own(store, seen)
     return found is Suspicion.RESTORED and (mine is None or mine.mailed is not False)

@@ -81,7 +81,7 @@ class Place(Protocol):
 
 
 def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
-    """Say how the store stands; reads only. `joins` is for a further machine at a shared store (`worker`)."""
+    """Say how the store stands; reads only. `joins` is for a worker: it relies on the sole sender of a shared store."""
     seen = Sidecar.beside(app.database, app.home).read()  # before the store: it is written after it
     here = places.here(app.database)
     with app.database.read() as session:
@@ -100,13 +100,16 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
 
 
 def keep(app: Premises, now: datetime, found: Guard) -> None:
-    """Note, at most once a minute, that a sender is at work; of a store under suspicion nothing is noted."""
+    """Note, at most once a minute, that the sole sender is at work; of a store under suspicion nothing is noted.
+
+    A worker notes nothing: by its word the daemon would take an older state for the store itself.
+    """
     if found.suspicion is None and not found.noted:
         note(app, now)
 
 
 def note(app: Premises, now: datetime) -> None:
-    """Note that a sender is at work, and whether for real: in the store, and then, durably, beside it."""
+    """Note that the sole sender is at work, and whether for real: in the store, and then, durably, beside it."""
     here, sidecar = places.here(app.database), Sidecar.beside(app.database, app.home)
     before = sidecar.read()
     with app.database.read() as session:

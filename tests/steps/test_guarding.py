@@ -19,11 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.clock import stopped_at
+from engine.daemon.gate import Gate
 from engine.domain import guard
 from engine.domain.guard import Answer, Memory, Suspicion
 from engine.domain.words import Reason, State
 from engine.errors import AlreadyRunning, UsageError
 from engine.steps import guarding, passing, suppressing
+from engine.steps.watching import telling
 from engine.store import backups, installation, ownership, places
 from engine.store.database import Database
 from engine.store.sidecar import Sidecar
@@ -198,14 +200,82 @@ def test_a_store_without_its_sidecar_waits(shop: Callable[..., App]) -> None:
     assert one_pass(app, 10 * MINUTE).guarded is Suspicion.ALONE
 
 
-def test_a_further_machine_relies_on_others_only_while_they_are_at_work(shop: Callable[..., App]) -> None:
+def test_a_worker_relies_on_the_sole_sender_only_while_it_is_at_work(shop: Callable[..., App]) -> None:
     app = shop()
     add_birthdays(app, 1)
     one_pass(app)
     Sidecar.beside(app.database, app.home).path.unlink()
     expected = Suspicion.ALONE if app.database.sqlite else None
     assert look(app, 2 * MINUTE, joins=True) is expected
-    assert look(app, 10 * MINUTE, joins=True) is Suspicion.ALONE
+    expected = Suspicion.ALONE if app.database.sqlite else Suspicion.UNVOUCHED
+    assert look(app, 10 * MINUTE, joins=True) is expected
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Callable[[App], App]:
+    """Return what opens a shop's store from a further machine, which has no sidecar."""
+
+    def at(app: App) -> App:
+        if app.database.sqlite:
+            pytest.skip("further machines need PostgreSQL")
+        home = tmp_path / "machine2"
+        home.mkdir()
+        return replace(app, home=home)
+
+    return at
+
+
+def test_a_worker_with_an_old_sidecar_neither_sends_from_a_restored_store_nor_vouches_for_it(
+    shop: Callable[..., App], brevo: Served, rewind: Rewind, elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    worker = elsewhere(app)
+    mail_one(app)
+    Sidecar.beside(app.database, worker.home).write(  # it worked here once, a week ago
+        Memory(str(app.installation), NOW - timedelta(days=7), places.here(app.database), mailed=True)
+    )
+    add_birthdays(app, 3)
+    passing.plan(app, NOW - 20 * MINUTE)
+    guarding.note(app, NOW - 20 * MINUTE)
+    put_back = rewind(app)
+    assert one_pass(app).sent == 3
+    put_back()
+    in_the_same_place(app, worker.home)
+    brevo.double.forgetful = True
+    gate, later = Gate(joins=True), NOW + timedelta(hours=1)
+    assert look(app, timedelta(hours=1)) is Suspicion.RESTORED
+    assert gate.waits(worker, later)
+    assert gate.look(worker, later).suspicion is Suspicion.UNVOUCHED
+    assert look(app, timedelta(hours=1)) is Suspicion.RESTORED
+    assert set(mails(brevo).values()) == {1}
+
+
+def test_a_worker_that_was_off_for_a_week_sends_at_once_beside_a_daemon(
+    shop: Callable[..., App], elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    worker = elsewhere(app)
+    mail_one(app)
+    Sidecar.beside(app.database, worker.home).write(
+        Memory(str(app.installation), NOW - timedelta(days=7), places.here(app.database), mailed=True)
+    )
+    gate = Gate(joins=True)
+    assert gate.waits(worker, NOW)  # the daemon was off, too
+    assert not Gate().waits(app, NOW)
+    assert not gate.waits(worker, NOW + 4 * MINUTE)
+    with app.database.read() as session:
+        assert installation.find(session).last_tick_at == NOW  # type: ignore[union-attr]
+
+
+def test_a_worker_before_which_no_daemon_has_begun_is_told_what_to_start(
+    shop: Callable[..., App], elsewhere: Callable[[App], App]
+) -> None:
+    worker = elsewhere(shop())
+    found = guarding.look(worker, NOW, joins=True)
+    assert found.suspicion is Suspicion.UNVOUCHED
+    said = "\n".join(telling.guarded(found, worker.config))
+    assert "treuepost run" in said
+    assert "db adopt" not in said
 
 
 def test_a_store_that_has_mailed_nobody_is_never_suspected(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -517,6 +587,7 @@ def test_only_a_store_that_both_sides_know_sends(store: Memory, seen: Memory | N
         assert store.place in {"", "here"}
         assert seen is None or seen.uuid != "a" or seen.last_tick is None or seen.last_tick <= store.last_tick
         assert not store.place or joins or (seen is not None and seen.uuid == "a")
+        assert not joins or (store.place == "here" and abs(NOW - store.last_tick) <= guard.VOUCHED_FOR)
 
 
 @given(store=STORES, seen=SEEN, said=INSTANTS)
