@@ -15,6 +15,9 @@ from enum import StrEnum
 NOTED_EVERY = timedelta(minutes=1)
 """How often a sender notes that it is at work: so much later than the last note a mail may still have left."""
 
+AT_WORK = timedelta(minutes=2)
+"""How long after its last note a sender may still be sending: one that waits for its owner's word notes nothing."""
+
 VOUCHED_FOR = timedelta(minutes=5)
 """How fresh the sole sender's note must be for a worker to rely on it."""
 

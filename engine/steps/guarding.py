@@ -7,6 +7,7 @@ imports, objections, the log, the plan. A rehearsal mails nobody, so it goes on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +18,9 @@ from sqlmodel import Session
 from engine.config.loading import Config
 from engine.domain import guard
 from engine.domain.calendar import day_start, local_day
-from engine.domain.guard import NOTED_EVERY, Answer, Suspicion
+from engine.domain.guard import AT_WORK, NOTED_EVERY, Answer, Suspicion
 from engine.domain.words import Reason, State
-from engine.errors import UsageError
+from engine.errors import AlreadyRunning, UsageError
 from engine.steps import suppressing
 from engine.steps.shop import Premises
 from engine.steps.watching import checkpointing
@@ -128,14 +129,36 @@ def note(app: Premises, now: datetime) -> None:
 def adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None = None) -> Adoption:
     """Take the owner's word on which store this is; `said` is until when mails may have left, as far as they know.
 
-    Raises UsageError where the word cannot be true, AlreadyRunning where a process sends from the store right now.
+    Raises UsageError where the word cannot be true, AlreadyRunning where a process sends from the store right now: a
+    daemon that waits for this very word may run on.
     """
     found = begin(app, now)
     _refuse(found, answer, said, now)
-    if found.suspicion is not None:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ownership.nobody_sends(app.database))
+        except AlreadyRunning as running:
+            _require_waiting(app, found, now, running)
         return _adopt(app, answer, now, said)
-    with ownership.sole_sender(app.database):
-        return _adopt(app, answer, now, said)
+
+
+def _require_waiting(app: Premises, found: Guard, now: datetime, running: AlreadyRunning) -> None:
+    """Refuse where what is running may be sending.
+
+    One SQLite file has one sidecar: what is suspected here is suspected there. With PostgreSQL a further machine may
+    lack it, so whoever runs is told apart by the store itself: who waits takes nothing in hand and notes nothing.
+    """
+    with app.database.read() as session:
+        owners = messages.owners(session)
+    busy = bool(owners - ownership.dead(app.database, owners))
+    noted = not app.database.sqlite and found.stored is not None and now - found.stored <= AT_WORK
+    if found.suspicion is None or busy:
+        raise running
+    if noted:
+        raise AlreadyRunning(
+            f"A process has worked on this store a moment ago ({app.database.url.render_as_string()}).",
+            "Stop the daemon and every worker first. If they only wait for your word: say it again in two minutes.",
+        )
 
 
 def _refuse(found: Guard, answer: Answer, said: datetime | None, now: datetime) -> None:

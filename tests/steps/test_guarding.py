@@ -35,6 +35,7 @@ from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer
 from tests.providers.conftest import Served
 from tests.steps.sending_shop import BIRTHDAY, EVENTS, add_birthdays, real_config, rows, states
+from tests.store.rows import add_messages
 
 if TYPE_CHECKING:
     from engine.app import App
@@ -487,8 +488,6 @@ def test_days_that_were_lost_are_not_planned_anew_and_the_days_after_are(make_ap
 def test_what_was_open_in_the_backup_goes_nowhere_by_itself(
     shop: Callable[..., App], state: State, after: State
 ) -> None:
-    from tests.store.rows import add_messages
-
     app = shop()
     with app.database.write() as session:
         (number,) = add_messages(session, 1, state=state, owner="dead", first_call_at=NOW)
@@ -555,6 +554,38 @@ def test_a_store_that_is_at_work_is_not_adopted_under_its_sender(shop: Callable[
         guarding.adopt(app, Answer.RESTORED, NOW)
     other.close()
     assert states(app) == {}
+
+
+def test_a_store_is_not_adopted_from_a_further_machine_while_it_sends(
+    shop: Callable[..., App], elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    other = elsewhere(app)
+    mail_one(app)
+    assert look(other, MINUTE) is Suspicion.ALONE
+    busy = Database(app.database.url.render_as_string(hide_password=False))
+    with ownership.one_of_many(busy) as sender:
+        with app.database.write() as session:
+            (number,) = add_messages(session, 1, state=State.SENDING, owner=sender.name, fence=1, attempts=1)
+        with pytest.raises(AlreadyRunning):
+            guarding.adopt(other, Answer.RESTORED, NOW)
+    busy.close()
+    assert {row.id: row.state for row in rows(app)}[number] is State.SENDING
+
+
+def test_a_daemon_that_waits_runs_on_while_its_store_is_adopted_and_one_that_works_does_not(
+    shop: Callable[..., App], elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    other = elsewhere(app)
+    mail_one(app)
+    guarding.note(app, NOW)
+    running = Database(app.database.url.render_as_string(hide_password=False))
+    with ownership.sole_sender(running):
+        with pytest.raises(AlreadyRunning, match="a moment ago"):
+            guarding.adopt(other, Answer.RESTORED, NOW + MINUTE)
+        assert guarding.adopt(other, Answer.RESTORED, NOW + 3 * MINUTE).answer is Answer.RESTORED
+    running.close()
 
 
 def test_nothing_is_sent_while_the_sidecar_cannot_be_written(shop: Callable[..., App], brevo: Served) -> None:
