@@ -47,8 +47,8 @@ class Gate:
         with self._saying:
             before, self._suspected = self._suspected, suspicion
         if suspicion and suspicion != before:
-            say = log.warning if suspicion is Suspicion.UNVOUCHED else log.error
-            say("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
+            tell = log.warning if suspicion is Suspicion.UNVOUCHED else log.error
+            tell("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
         if before and not suspicion:
             log.info("store vouched for" if before is Suspicion.UNVOUCHED else "store adopted", was=before.value)
         return found

@@ -36,6 +36,11 @@ class Suspicion(StrEnum):
     ALONE = "alone"
     COPY = "copy"
     UNVOUCHED = "unvouched"
+    REPLACED = "replaced"
+
+
+_ALWAYS = frozenset({Suspicion.COPY, Suspicion.UNVOUCHED, Suspicion.REPLACED})
+"""What is known without the store's own mails."""
 
 
 class Answer(StrEnum):
@@ -72,8 +77,14 @@ def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: 
     mine = _own(store, seen)
     if store.place == FROM_BACKUP or (mine is not None and _is_later(mine.last_tick, store.last_tick)):
         return Suspicion.RESTORED
-    if joins:
-        return _vouched(store, here, now)
+    return _vouched(store, here, now) if joins else _known(store, seen, here)
+
+
+def _known(store: Memory, seen: Memory | None, here: str) -> Suspicion | None:
+    """Return what keeps the sole sender from knowing the store by its place and its sidecar."""
+    mine = _own(store, seen)
+    if mine is None and seen is not None and seen.mailed is not False:
+        return Suspicion.REPLACED
     if not store.place:  # written before places were noted, or new
         return None
     if store.place != here:
@@ -93,7 +104,7 @@ def counts(found: Suspicion, store: Memory, seen: Memory | None, *, mailed: bool
 
     Who cannot tell, asks: a sidecar without the mark, and a copy made by `db backup` that comes without a sidecar.
     """
-    if mailed or found in {Suspicion.COPY, Suspicion.UNVOUCHED} or store.place == MOVED_AWAY:
+    if mailed or found in _ALWAYS or store.place == MOVED_AWAY:
         return True
     mine = _own(store, seen)
     return found is Suspicion.RESTORED and (mine is None or mine.mailed is not False)

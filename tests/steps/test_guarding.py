@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -28,7 +29,7 @@ from engine.steps import guarding, passing, suppressing
 from engine.steps.watching import telling
 from engine.store import backups, installation, ownership, places
 from engine.store.database import Database
-from engine.store.sidecar import Sidecar
+from engine.store.sidecar import ENDING, Sidecar
 from engine.store.tables import Installation
 from tests import postgres
 from tests.conftest import MakeApp
@@ -288,6 +289,43 @@ def test_a_store_that_has_mailed_nobody_is_never_suspected(make_app: MakeApp, mo
     assert one_pass(app, 10 * MINUTE).guarded is None
     with app.database.read() as session:
         assert installation.find(session).place == places.here(app.database)  # type: ignore[union-attr]
+
+
+def test_a_new_store_in_the_place_of_one_that_has_mailed_waits(
+    shop: Callable[..., App], make_app: MakeApp, brevo: Served
+) -> None:
+    app = shop()
+    add_birthdays(app, 3)
+    one_pass(app)
+    if app.database.sqlite:
+        begin_anew(app)
+        app = shop()
+        add_birthdays(app, 3)
+    else:
+        set_row(app, uuid=str(uuid4()), place="", last_tick_at=None)
+    assert one_pass(make_app(campaigns={}), MINUTE).guarded is None  # nor does a rehearsal settle it
+    assert one_pass(app, timedelta(hours=1)).guarded is Suspicion.REPLACED
+    assert "db adopt moved" in "\n".join(telling.guarded(guarding.look(app, NOW), app.config))
+    assert set(mails(brevo).values()) == {1}
+    guarding.adopt(app, Answer.MOVED, NOW + timedelta(hours=1))
+    assert one_pass(app, timedelta(hours=2)).guarded is None
+
+
+def test_a_new_store_in_the_place_of_a_rehearsal_just_begins(shop: Callable[..., App], make_app: MakeApp) -> None:
+    app = make_app(campaigns={"birthday": BIRTHDAY})
+    one_pass(app)
+    set_row(app, uuid=str(uuid4()), place="", last_tick_at=None)
+    assert look(shop(), MINUTE) is None
+
+
+def begin_anew(app: App) -> None:
+    """Let the store's file be gone, as on a mount that is missing; its sidecar is still there."""
+    path = app.database.path
+    assert path is not None
+    app.database.close()
+    for old in path.parent.glob(path.name + "*"):
+        if old.suffix != ENDING:
+            old.unlink()
 
 
 def test_a_rehearsal_on_a_copy_goes_on_and_settles_nothing(

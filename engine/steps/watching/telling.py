@@ -21,6 +21,7 @@ SUSPICIONS: Mapping[Suspicion, str] = {
     Suspicion.ELSEWHERE: "This store was last used in another place: it was moved, copied or put back.",
     Suspicion.ALONE: "This store has mailed customers, but the file beside it that says when is missing.",
     Suspicion.COPY: "This store was declared a copy for looking: it sends nothing.",
+    Suspicion.REPLACED: "Beside this store lies the sidecar of another one that mailed customers: this one is new.",
     Suspicion.UNVOUCHED: "For five minutes no daemon has noted that it works on this store.",
 }
 ANSWERS: Mapping[Answer, str] = {
@@ -49,6 +50,10 @@ def guarded(found: Guard, config: Config) -> list[str]:
         zone = config.shop.zone
         when = {"stored": local_time(found.stored, zone), "seen": local_time(found.seen, zone)}
         lines.append(say("It last worked on %(stored)s; the file beside it has seen %(seen)s.", **when))
+    if found.suspicion is Suspicion.REPLACED:
+        lines.append(
+            say("If the other one was lost, put back its backup. If you begin anew on purpose, this one has moved.")
+        )
     lines.append(say("Nothing is planned and sent until you say which one it is:"))
     return [*lines, *(f"  treuepost db adopt {answer.value:<8}  {say(text)}" for answer, text in ANSWERS.items())]
 
