@@ -9,8 +9,9 @@ import structlog
 
 from engine.app import App
 from engine.domain.guard import Suspicion
-from engine.steps import guarding
+from engine.steps import guarding, passing
 from engine.steps.guarding import Guard
+from engine.steps.privacy import forgetting
 from engine.steps.watching import telling
 
 JUMP = timedelta(seconds=5)
@@ -25,6 +26,7 @@ class Gate:
     def __init__(self, *, joins: bool = False) -> None:
         self._joins = joins
         self._suspected: Suspicion | None = None
+        self._lost_until: datetime | None = None
         self._saying = threading.Lock()
 
     def waits(self, app: App, now: datetime) -> bool:
@@ -44,11 +46,18 @@ class Gate:
         """Look which store this is; say it once when it waits for the owner's word, and once when it does no longer."""
         found = guarding.look(app, now, joins=self._joins)
         suspicion = found.suspicion if found.waits else None
-        with self._saying:
-            before, self._suspected = self._suspected, suspicion
+        with self._saying:  # whoever comes meanwhile waits: nothing is sent before every "no" is known
+            if (self._suspected and not suspicion) or found.lost_until != self._lost_until:
+                self._recall(app, now)
+            before, self._suspected, self._lost_until = self._suspected, suspicion, found.lost_until
         if suspicion and suspicion != before:
             tell = log.warning if suspicion is Suspicion.UNVOUCHED else log.error
             tell("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
         if before and not suspicion:
             log.info("store vouched for" if before is Suspicion.UNVOUCHED else "store adopted", was=before.value)
         return found
+
+    def _recall(self, app: App, now: datetime) -> None:
+        """Do what a start does: the word was perhaps given on another machine, where other logs lie than beside us."""
+        passing.start(app, now, joins=self._joins)
+        forgetting.replay(app, now)

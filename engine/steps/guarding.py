@@ -44,6 +44,7 @@ class Guard:
     stored: datetime | None = None
     seen: datetime | None = None
     noted: bool = False
+    lost_until: datetime | None = None
 
     @property
     def waits(self) -> bool:
@@ -97,7 +98,8 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
     fresh = last is not None and now - last <= NOTED_EVERY
     told = seen is not None and seen.uuid == str(standing.uuid) and bool(seen.mailed or app.config.rehearsal)
     noted = fresh and standing.place == here and told
-    return Guard(found, app.config.rehearsal, last, seen.last_tick if seen else None, noted)
+    seen_at = seen.last_tick if seen else None
+    return Guard(found, app.config.rehearsal, last, seen_at, noted, standing.lost_until)
 
 
 def keep(app: Premises, now: datetime, found: Guard) -> None:

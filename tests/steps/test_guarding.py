@@ -23,14 +23,18 @@ from engine.clock import stopped_at
 from engine.daemon.gate import Gate
 from engine.domain import guard
 from engine.domain.guard import Answer, Memory, Suspicion
+from engine.domain.permission import EVERYTHING
 from engine.domain.words import Reason, State
 from engine.errors import AlreadyRunning, UsageError
-from engine.steps import guarding, passing, suppressing
+from engine.steps import guarding, passing, sending, suppressing
 from engine.steps.watching import telling
-from engine.store import backups, installation, ownership, places
+from engine.store import backups, installation, ownership, places, suppressions
 from engine.store.database import Database
+from engine.store.erasure_log import ErasureLog, tombstone
 from engine.store.sidecar import ENDING, Sidecar
-from engine.store.tables import Installation
+from engine.store.suppression_log import SuppressionLog
+from engine.store.suppressions import NewSuppression
+from engine.store.tables import Customer, Installation
 from tests import postgres
 from tests.conftest import MakeApp
 from tests.people import NOW, add_consent, add_customer
@@ -71,6 +75,7 @@ def set_row(app: App, **values: object) -> None:
         session.connection().execute(sa.update(Installation.__table__).values(**values))  # type: ignore[attr-defined]
 
 
+CUSTOMERS: sa.Table = Customer.__table__  # type: ignore[attr-defined]
 Rewind = Callable[["App"], Callable[[], None]]
 
 
@@ -441,6 +446,55 @@ def test_objections_are_put_back_before_anything_else(shop: Callable[..., App], 
 
 
 # -- the owner's answers ---------------------------------------------------------------------------------------------
+
+
+def test_who_objected_is_heard_where_another_machine_adopts_the_restored_store(
+    shop: Callable[..., App], brevo: Served, rewind: Rewind, elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    other = elsewhere(app)
+    mail_one(app)
+    add_people(app, "k0", "k1")
+    guarding.note(app, NOW - 20 * MINUTE)
+    put_back = rewind(app)
+    suppressing.suppress(app, "k0@example.com", "by phone", NOW - 15 * MINUTE)  # a line on the daemon's machine alone
+    uid, known_as = next((row.uid, row.customer_id) for row in rows(app, CUSTOMERS) if row.customer_id == "k1")
+    stone = tombstone(app.keyring, uid, known_as, ("k1@example.com",), NOW - 15 * MINUTE)
+    ErasureLog.beside(app.database, app.home).append(stone)
+    guarding.note(app, NOW - 15 * MINUTE)
+    put_back()
+    in_the_same_place(app)
+    gate = Gate()  # of a daemon that ran on
+    assert gate.waits(app, NOW)
+    guarding.adopt(other, Answer.RESTORED, NOW + MINUTE)
+    late = NOW + timedelta(days=1)
+    assert not gate.waits(app, late)
+    passing.plan(app, late)
+    sending.send_due(app, stopped_at(late))
+    assert set(mails(brevo)) == {"old@example.com"}
+
+
+def test_a_store_that_was_put_back_and_adopted_between_two_looks_is_noticed(shop: Callable[..., App]) -> None:
+    app = shop()
+    mail_one(app)
+    gate = Gate()
+    assert not gate.waits(app, NOW)
+    SuppressionLog.beside(app.database, app.home).append(
+        [NewSuppression(suppressions.address_hashes(app.keyring, "x@example.com"), EVERYTHING, Reason.SUPPRESSED, NOW)]
+    )
+    set_row(app, lost_until=NOW)
+    assert not gate.waits(app, NOW + MINUTE)
+    with app.database.read() as session:
+        assert session.connection().execute(sa.text("SELECT count(*) FROM suppression")).scalar_one() == 1
+
+
+def add_people(app: App, *names: str) -> None:
+    """Add customers whose birthday is the day after NOW."""
+    born = NOW.date().replace(year=1980, day=24)
+    with app.database.write() as session:
+        installation.bump_data_version(session)
+        for name in names:
+            add_consent(session, add_customer(session, name, f"{name}@example.com", birthday=born))
 
 
 def test_moved_goes_on_where_it_is(shop: Callable[..., App], monkeypatch: pytest.MonkeyPatch, brevo: Served) -> None:
