@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from engine.app import App
-from engine.domain.guard import Suspicion
+from engine.domain.guard import CLOCK_SET, Suspicion
 from engine.steps import guarding, passing
 from engine.steps.guarding import Guard
 from engine.steps.privacy import forgetting
 from engine.steps.watching import telling
 
 JUMP = timedelta(seconds=5)
-SHORT_WAIT = timedelta(minutes=10)
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +39,7 @@ class Gate:
             return True
         if not self._joins:
             guarding.keep(app, now, found)
-        return found.stored is not None and JUMP < found.stored - now <= SHORT_WAIT
+        return found.stored is not None and JUMP < found.stored - now <= CLOCK_SET
 
     def look(self, app: App, now: datetime) -> Guard:
         """Look which store this is; say it once when it waits for the owner's word, and once when it does no longer."""

@@ -9,7 +9,7 @@ mail does not know of it, but its sidecar does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -20,6 +20,9 @@ AT_WORK = timedelta(minutes=2)
 
 VOUCHED_FOR = timedelta(minutes=5)
 """How fresh the sole sender's note must be for a worker to rely on it."""
+
+CLOCK_SET = timedelta(minutes=10)
+"""A last note that lies further ahead was made by a clock that was wrong; a smaller lead is waited for."""
 
 FROM_BACKUP = "backup"
 """The place that stands in a copy made by `db backup`: whoever opens it knows what it is."""
@@ -39,6 +42,7 @@ class Suspicion(StrEnum):
     REPLACED = "replaced"
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALWAYS = frozenset({Suspicion.COPY, Suspicion.UNVOUCHED, Suspicion.REPLACED})
 """What is known without the store's own mails."""
 
@@ -57,6 +61,7 @@ class Memory:
 
     `place` is empty where none was ever noted. `adopted` is the owner's last answer; a sidecar has none. `mailed` is
     the sidecar's alone: whether a real provider was at work, so that mails may have left; None where it does not say.
+    `ordinal` is the number of the last note: it only grows, whatever the clock did. A sidecar may not have it.
     """
 
     uuid: str
@@ -64,6 +69,7 @@ class Memory:
     place: str
     adopted: str = ""
     mailed: bool | None = None
+    ordinal: int | None = None
 
 
 def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: datetime) -> Suspicion | None:
@@ -75,7 +81,7 @@ def suspect(store: Memory, seen: Memory | None, here: str, *, joins: bool, now: 
     if store.adopted == Answer.COPY:
         return Suspicion.COPY
     mine = _own(store, seen)
-    if store.place == FROM_BACKUP or (mine is not None and _is_later(mine.last_tick, store.last_tick)):
+    if store.place == FROM_BACKUP or (mine is not None and _is_later(mine, store)):
         return Suspicion.RESTORED
     return _vouched(store, here, now) if joins else _known(store, seen, here)
 
@@ -115,7 +121,7 @@ def known_until(store: Memory, seen: Memory | None) -> datetime | None:
     mine = _own(store, seen)
     if mine is None or mine.last_tick is None:
         return None
-    if store.place == FROM_BACKUP or _is_later(mine.last_tick, store.last_tick):
+    if store.place == FROM_BACKUP or _is_later(mine, store):
         return mine.last_tick + NOTED_EVERY
     return None
 
@@ -137,8 +143,16 @@ def _own(store: Memory, seen: Memory | None) -> Memory | None:
     return seen if seen is not None and seen.uuid == store.uuid else None
 
 
-def _is_later(seen: datetime | None, stored: datetime | None) -> bool:
-    return seen is not None and (stored is None or seen > stored)
+def numbered(now: datetime, seen: Memory | None = None) -> int:
+    """Return the least number of a note that is made `now`: beyond what a sidecar has seen, growing with the time."""
+    seen_last = seen.ordinal if seen is not None and seen.ordinal is not None else 0
+    return max((now - _EPOCH) // timedelta(microseconds=1), seen_last + 1)
+
+
+def _is_later(seen: Memory, stored: Memory) -> bool:
+    if seen.ordinal is not None:
+        return seen.ordinal > (stored.ordinal or 0)
+    return seen.last_tick is not None and (stored.last_tick is None or seen.last_tick > stored.last_tick)
 
 
 def _is_fresh(last: datetime | None, now: datetime) -> bool:

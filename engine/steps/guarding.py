@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -95,7 +95,7 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
         if found is not None and not guard.counts(found, standing.memory, seen, mailed=mailed):
             found = None
     last = standing.last_tick_at
-    fresh = last is not None and now - last <= NOTED_EVERY
+    fresh = last is not None and abs(now - last) <= NOTED_EVERY
     told = seen is not None and seen.uuid == str(standing.uuid) and bool(seen.mailed or app.config.rehearsal)
     noted = fresh and standing.place == here and told
     seen_at = seen.last_tick if seen else None
@@ -186,7 +186,7 @@ def _adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None) 
             until = guard.lost_until(standing.memory, seen, said, now)
             done = _restore(session, app, standing, until, now)
         installation.adopt(session, answer, here, done.lost_until)
-        installation.note_tick(session, now)
+        installation.note_tick(session, now, guard.numbered(now, seen))
     _write_beside(app, here, mailed=mailed)
     if answer is Answer.RESTORED:
         checkpointing.note_restored(app, now)
@@ -206,7 +206,7 @@ def _write_beside(app: Premises, here: str, *, mailed: bool) -> None:
     with app.database.read() as session:
         standing = installation.find(session)
     if standing is not None:
-        memory = guard.Memory(str(standing.uuid), standing.last_tick_at, here, mailed=mailed)
+        memory = replace(standing.memory, place=here, adopted="", mailed=mailed)
         Sidecar.beside(app.database, app.home).write(memory)
 
 
@@ -218,7 +218,8 @@ def _restore(session: Session, app: Premises, standing: Standing, until: datetim
     unknown = _give_up_calls(session, now)
     replies.give_up_until(session, until, now, _WHY)
     held = hold_lost(session, until, now, actor=_ACTOR) + lost.rename_held(session, until, now)
-    since = standing.last_tick_at or standing.created_at
+    last = standing.last_tick_at
+    since = last if last is not None and last <= until else standing.created_at
     return Adoption(Answer.RESTORED, until, held, unknown, _spend_budget(session, app, since, until, now))
 
 

@@ -39,9 +39,13 @@ class Sidecar:
             content = json.loads(self.path.read_bytes())
             tick = content["last_tick"]
             at = datetime.fromisoformat(tick).astimezone(UTC) if tick else None
-            mailed = content.get("mailed")  # an older program did not say
+            mailed, ordinal = content.get("mailed"), content.get("ordinal")  # an older program did not say
             return Memory(
-                str(content["uuid"]), at, str(content["place"]), mailed=mailed if isinstance(mailed, bool) else None
+                str(content["uuid"]),
+                at,
+                str(content["place"]),
+                mailed=mailed if isinstance(mailed, bool) else None,
+                ordinal=ordinal if isinstance(ordinal, int) else None,
             )
         except FileNotFoundError:
             return None
@@ -55,6 +59,7 @@ class Sidecar:
             "last_tick": memory.last_tick.astimezone(UTC).isoformat() if memory.last_tick else None,
             "place": memory.place,
             "mailed": memory.mailed,
+            "ordinal": memory.ordinal,
         }
         try:
             self._replace(json.dumps(content).encode() + b"\n")

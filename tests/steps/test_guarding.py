@@ -400,6 +400,46 @@ def test_a_copy_of_a_store_that_only_rehearsed_is_not_asked_about(make_app: Make
     assert look(app, MINUTE) is None
 
 
+def test_a_clock_that_was_ahead_once_does_not_switch_the_guard_off(
+    shop: Callable[..., App], brevo: Served, rewind: Rewind
+) -> None:
+    app = shop()
+    guarding.note(app, NOW + timedelta(days=900))
+    restore_old(app, rewind, 3)
+    in_the_same_place(app)
+    brevo.double.forgetful = True
+    assert one_pass(app, timedelta(hours=1)).guarded is Suspicion.RESTORED
+    assert set(mails(brevo).values()) == {1}
+
+
+def test_a_copy_made_while_the_clock_was_ahead_is_an_older_state_all_the_same(
+    shop: Callable[..., App], rewind: Rewind
+) -> None:
+    app = shop()
+    mail_one(app)
+    guarding.note(app, NOW + timedelta(days=900))
+    put_back = rewind(app)
+    guarding.note(app, NOW)
+    with app.database.read() as session:
+        assert installation.find(session).last_tick_at == NOW  # type: ignore[union-attr]
+    put_back()
+    assert look(app, MINUTE) is Suspicion.RESTORED
+    done = guarding.adopt(app, Answer.RESTORED, NOW + 2 * MINUTE)
+    assert done.lost_until == NOW + MINUTE
+    assert look(app, 3 * MINUTE) is None
+
+
+def test_a_worker_goes_on_once_a_clock_that_was_ahead_is_set_right(
+    shop: Callable[..., App], elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    worker = elsewhere(app)
+    guarding.note(app, NOW + timedelta(days=900))
+    assert Gate(joins=True).waits(worker, NOW)
+    assert not Gate().waits(app, NOW)
+    assert not Gate(joins=True).waits(worker, NOW)
+
+
 def test_a_sidecar_that_does_not_say_whether_anybody_was_mailed_is_taken_at_its_worst(
     shop: Callable[..., App], rewind: Rewind
 ) -> None:
@@ -411,6 +451,7 @@ def test_a_sidecar_that_does_not_say_whether_anybody_was_mailed_is_taken_at_its_
     path = Sidecar.beside(app.database, app.home).path
     old = json.loads(path.read_bytes())
     assert old.pop("mailed") is True
+    assert old.pop("ordinal") > 0  # an older program wrote neither
     path.write_text(json.dumps(old), encoding="utf-8")
     assert look(app, MINUTE) is Suspicion.RESTORED
 
@@ -551,7 +592,6 @@ def test_days_that_were_lost_are_not_planned_anew_and_the_days_after_are(make_ap
         for day in (20, 21, 22, 23, 24):
             born = date(1980, 11, day)
             add_consent(session, add_customer(session, str(day), f"k{day}@example.com", birthday=born))
-    guarding.note(app, NOW - timedelta(days=10))
     set_row(app, last_tick_at=NOW - timedelta(days=10))
     Sidecar.beside(app.database, app.home).write(
         Memory(str(app.installation), NOW - timedelta(days=1), places.here(app.database))
@@ -600,7 +640,7 @@ def test_todays_budget_counts_as_spent_as_far_as_it_can_have_been(make_app: Make
     app = make_app(config=config, campaigns={"birthday": BIRTHDAY})
     mail_one(app)
     guarding.note(app, NOW)
-    set_row(app, last_tick_at=NOW - 9 * MINUTE)
+    set_row(app, last_tick_at=NOW - 9 * MINUTE, ordinal=0)
     done = guarding.adopt(app, Answer.RESTORED, NOW + 5 * MINUTE)
     assert done.lost_until == NOW + MINUTE
     assert done.budget == 2 * 11
