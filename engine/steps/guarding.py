@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from engine.steps.watching import checkpointing
 from engine.store import attempts, budgets, calls, installation, lost, messages, ownership, places, replies
 from engine.store.database import Database
 from engine.store.installation import Standing
+from engine.store.lost import End
 from engine.store.messages import MessageRow
 from engine.store.sidecar import Sidecar
 
@@ -217,23 +219,33 @@ def _restore(session: Session, app: Premises, standing: Standing, until: datetim
     """Let nothing go again that may have gone: what was due waits for the owner, what was under way is unknown."""
     unknown = _give_up_calls(session, now)
     replies.give_up_until(session, until, now, _WHY)
-    held = hold_lost(session, until, now, actor=_ACTOR) + lost.rename_held(session, until, now)
+    held = _hold_open(session, end_of(app, until), now)
     last = standing.last_tick_at
     since = last if last is not None and last <= until else standing.created_at
     return Adoption(Answer.RESTORED, until, held, unknown, _spend_budget(session, app, since, until, now))
 
 
-def hold_lost(session: Session, until: datetime, now: datetime, *, actor: str) -> int:
-    """Hold everything that was to go before `until` and is in no living sender's hand; return how many."""
+def end_of(app: Place, until: datetime) -> End:
+    """Return where the time that was lost ends, in the shop's own days."""
+    return End(until, local_day(until, app.config.shop.zone))
+
+
+def hold_anew(session: Session, end: End, now: datetime) -> int:
+    """Hold what was planned after the owner's word and may have gone in the lost time; return how many."""
+    return _all(lambda: lost.planned_anew(session, end, _AT_ONCE), partial(_held, session, now, "planner"))
+
+
+def _hold_open(session: Session, end: End, now: datetime) -> int:
+    """Hold everything that may have gone, whoever had it in hand when the backup was made; return how many."""
+    hold = partial(_held, session, now, _ACTOR)
+    count = _all(lambda: lost.waiting(session, end, _AT_ONCE), hold)
+    count += _all(lambda: lost.claimed(session, end, _AT_ONCE), hold)
+    return count + lost.rename_held(session, end, now)
+
+
+def _held(session: Session, now: datetime, actor: str, rows: Sequence[MessageRow]) -> int:
     values = {"reason": Reason.STORE_RESTORED, "owner": "", "carried_by": None}
-
-    def hold(rows: Sequence[MessageRow]) -> int:
-        return len(messages.move_all(session, rows, State.HELD, now=now, actor=actor, **values))
-
-    count = _all(lambda: lost.waiting(session, until, _AT_ONCE), hold)
-    if actor == _ACTOR:
-        count += _all(lambda: lost.claimed(session, until, _AT_ONCE), hold)
-    return count
+    return len(messages.move_all(session, rows, State.HELD, now=now, actor=actor, **values))
 
 
 def _give_up_calls(session: Session, now: datetime) -> int:

@@ -26,9 +26,9 @@ from engine.domain.guard import Answer, Memory, Suspicion
 from engine.domain.permission import EVERYTHING
 from engine.domain.words import Reason, State
 from engine.errors import AlreadyRunning, UsageError
-from engine.steps import guarding, passing, sending, suppressing
+from engine.steps import guarding, intervening, passing, sending, suppressing
 from engine.steps.watching import telling
-from engine.store import backups, installation, ownership, places, suppressions
+from engine.store import backups, holds, installation, messages, ownership, places, suppressions
 from engine.store.database import Database
 from engine.store.erasure_log import ErasureLog, tombstone
 from engine.store.sidecar import ENDING, Sidecar
@@ -45,6 +45,7 @@ from tests.store.rows import add_messages
 if TYPE_CHECKING:
     from engine.app import App
 
+TOMORROW = date(2026, 11, 24)
 BACKLOG = 'from = 2026-11-15\nbacklog = "30 days"'
 MINUTE = timedelta(minutes=1)
 BEFORE = timedelta(minutes=25)
@@ -624,7 +625,7 @@ def test_what_was_open_in_the_backup_goes_nowhere_by_itself(
     with app.database.write() as session:
         (number,) = add_messages(session, 1, state=state, owner="dead", first_call_at=NOW)
         (ahead,) = add_messages(
-            session, 1, add_customer(session, "2", "ben@example.com"), send_after=NOW + timedelta(hours=5)
+            session, 1, add_customer(session, "2", "ben@example.com"), due=TOMORROW, send_after=NOW + timedelta(days=1)
         )
     set_row(app, last_tick_at=NOW - timedelta(hours=1), place=guard.FROM_BACKUP)
     done = guarding.adopt(app, Answer.RESTORED, NOW)
@@ -633,6 +634,45 @@ def test_what_was_open_in_the_backup_goes_nowhere_by_itself(
     assert found[ahead].state is State.PLANNED
     assert (done.held, done.unknown) == ((1, 0) if after is State.HELD else (0, 1))
     assert {event.actor for event in rows(app, EVENTS) if event.message == number} == {"owner"}
+
+
+def test_what_the_owner_hastened_is_not_sent_again_from_a_backup(
+    shop: Callable[..., App], brevo: Served, rewind: Rewind
+) -> None:
+    app = shop()
+    mail_one(app)
+    with app.database.write() as session:  # the provider has asked for a day of patience
+        (number,) = add_messages(session, 1, state=State.RETRYING, send_after=NOW + timedelta(days=1))
+        (name,) = (row.message_id for row in messages.by_ids(session, [number]))
+    put_back = rewind(app)
+    with app.database.write() as session:
+        intervening.act_on(session, [name], intervening.retry, NOW + MINUTE)
+    guarding.note(app, NOW + 2 * MINUTE)
+    put_back()
+    assert guarding.adopt(app, Answer.RESTORED, NOW + timedelta(hours=1)).held == 1
+    assert {row.id: row.state for row in rows(app)}[number] is State.HELD
+
+
+def test_what_falls_due_later_on_the_last_lost_day_waits_too_and_goes_once_it_is_released(
+    shop: Callable[..., App], brevo: Served
+) -> None:
+    app = shop()
+    mail_one(app)
+    set_row(app, place=guard.FROM_BACKUP)
+    guarding.adopt(app, Answer.RESTORED, NOW - 15 * MINUTE)
+    add_birthdays(app, 1)
+    report = one_pass(app, -10 * MINUTE)
+    assert (report.planned, report.held, report.sent) == (1, 1, 0)
+    (lot,) = held_lot(app)
+    intervening.release_lot(app.database, lot, NOW)
+    report = one_pass(app, timedelta(days=1))  # today's budget may be spent
+    assert (report.held, report.sent) == (0, 1)
+
+
+def held_lot(app: App) -> list[holds.Lot]:
+    """Return what is held of the birthdays."""
+    with app.database.read() as session:
+        return intervening.held_lots(session, "birthday")
 
 
 def test_todays_budget_counts_as_spent_as_far_as_it_can_have_been(make_app: MakeApp, brevo: Served) -> None:
