@@ -31,6 +31,10 @@ MOVED_AWAY = "moved away"
 """The place that stands in a store once `db move` has taken everything in it elsewhere."""
 
 
+ARRIVING = "arriving"
+"""The place that stands in the target of `db move` until the old store is retired: two would mail everybody twice."""
+
+
 class Suspicion(StrEnum):
     """Why a store may not send before its owner has said which one it is."""
 
@@ -110,7 +114,7 @@ def counts(found: Suspicion, store: Memory, seen: Memory | None, *, mailed: bool
 
     Who cannot tell, asks: a sidecar without the mark, and a copy made by `db backup` that comes without a sidecar.
     """
-    if mailed or found in _ALWAYS or store.place == MOVED_AWAY:
+    if mailed or found in _ALWAYS or store.place in {MOVED_AWAY, ARRIVING}:
         return True
     mine = _own(store, seen)
     return found is Suspicion.RESTORED and (mine is None or mine.mailed is not False)

@@ -28,7 +28,7 @@ from engine.domain.words import Reason, State
 from engine.errors import AlreadyRunning, UsageError
 from engine.steps import guarding, intervening, passing, sending, suppressing
 from engine.steps.watching import telling
-from engine.store import backups, holds, installation, messages, ownership, places, suppressions
+from engine.store import backups, holds, installation, messages, moving, ownership, places, suppressions
 from engine.store.database import Database
 from engine.store.erasure_log import ErasureLog, tombstone
 from engine.store.sidecar import ENDING, Sidecar
@@ -549,6 +549,27 @@ def test_moved_goes_on_where_it_is(shop: Callable[..., App], monkeypatch: pytest
     assert set(mails(brevo).values()) == {1}
     monkeypatch.delenv(places.VARIABLE)
     assert look(app, 3 * MINUTE) is Suspicion.ELSEWHERE  # the old place is the copy now
+
+
+def test_a_move_that_dies_before_the_old_store_is_retired_mails_nobody_twice(
+    shop: Callable[..., App], brevo: Served, request: pytest.FixtureRequest
+) -> None:
+    app = shop()
+    if not app.database.sqlite:
+        pytest.skip("from SQLite to PostgreSQL is enough")
+    new: Database = request.getfixturevalue("postgres_database")
+    mail_one(app)
+    add_birthdays(app, 3)
+    passing.plan(app, NOW - 20 * MINUTE)
+    moving.move(app.database, new)
+    target = replace(app, database=new)
+    brevo.double.forgetful = True
+    assert one_pass(app).sent == 3  # the daemon is started again on the old store, which is the one still
+    assert one_pass(target, MINUTE).guarded is Suspicion.ELSEWHERE
+    moving.hand_over(app.database, new)
+    assert one_pass(app, 2 * MINUTE).guarded is Suspicion.ELSEWHERE
+    assert guarding.look(target, NOW + 2 * MINUTE).suspicion is None
+    assert set(mails(brevo).values()) == {1}
 
 
 def test_a_copy_stays_silent_for_ever(shop: Callable[..., App], monkeypatch: pytest.MonkeyPatch) -> None:
