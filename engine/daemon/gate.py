@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -26,6 +27,7 @@ class Gate:
         self._joins = joins
         self._suspected: Suspicion | None = None
         self._lost_until: datetime | None = None
+        self._latest = 0
         self._saying = threading.Lock()
 
     def waits(self, app: App, now: datetime) -> bool:
@@ -43,7 +45,7 @@ class Gate:
 
     def look(self, app: App, now: datetime) -> Guard:
         """Look which store this is; say it once when it waits for the owner's word, and once when it does no longer."""
-        found = guarding.look(app, now, joins=self._joins)
+        found = self._relied_on(app, now) if self._joins else guarding.look(app, now)
         suspicion = found.suspicion if found.waits else None
         with self._saying:  # whoever comes meanwhile waits: nothing is sent before every "no" is known
             if (self._suspected and not suspicion) or found.lost_until != self._lost_until:
@@ -54,6 +56,15 @@ class Gate:
             tell("store guarded", suspicion=suspicion.value, say="\n".join(telling.guarded(found, app.config)))
         if before and not suspicion:
             log.info("store vouched for" if before is Suspicion.UNVOUCHED else "store adopted", was=before.value)
+        return found
+
+    def _relied_on(self, app: App, now: datetime) -> Guard:
+        """Look as a worker, which has no sidecar to go by: what it has seen of the notes it remembers itself."""
+        latest = self._latest  # before the look: meanwhile another thread may see a later one
+        found = guarding.look(app, now, joins=True)
+        if found.ordinal < latest and found.suspicion is None:
+            return replace(found, suspicion=Suspicion.UNVOUCHED)
+        self._latest = max(self._latest, found.ordinal)
         return found
 
     def _recall(self, app: App, now: datetime) -> None:

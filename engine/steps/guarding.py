@@ -47,6 +47,7 @@ class Guard:
     seen: datetime | None = None
     noted: bool = False
     lost_until: datetime | None = None
+    ordinal: int = 0
 
     @property
     def waits(self) -> bool:
@@ -101,7 +102,7 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
     told = seen is not None and seen.uuid == str(standing.uuid) and bool(seen.mailed or app.config.rehearsal)
     noted = fresh and standing.place == here and told
     seen_at = seen.last_tick if seen else None
-    return Guard(found, app.config.rehearsal, last, seen_at, noted, standing.lost_until)
+    return Guard(found, app.config.rehearsal, last, seen_at, noted, standing.lost_until, standing.ordinal)
 
 
 def keep(app: Premises, now: datetime, found: Guard) -> None:

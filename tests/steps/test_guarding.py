@@ -275,6 +275,24 @@ def test_a_worker_that_was_off_for_a_week_sends_at_once_beside_a_daemon(
         assert installation.find(session).last_tick_at == NOW  # type: ignore[union-attr]
 
 
+def test_a_worker_that_ran_on_sends_nothing_from_a_backup_of_a_minute_ago(
+    shop: Callable[..., App], rewind: Rewind, elsewhere: Callable[[App], App]
+) -> None:
+    app = shop()
+    worker = elsewhere(app)
+    mail_one(app)
+    guarding.note(app, NOW)
+    put_back = rewind(app)
+    guarding.note(app, NOW + MINUTE)
+    gate = Gate(joins=True)
+    assert not gate.waits(worker, NOW + MINUTE)
+    put_back()
+    in_the_same_place(app)
+    assert gate.waits(worker, NOW + 2 * MINUTE)
+    guarding.adopt(app, Answer.RESTORED, NOW + 3 * MINUTE)
+    assert not gate.waits(worker, NOW + 3 * MINUTE)
+
+
 def test_a_worker_before_which_no_daemon_has_begun_is_told_what_to_start(
     shop: Callable[..., App], elsewhere: Callable[[App], App]
 ) -> None:
