@@ -19,6 +19,7 @@ from engine.clock import system_clock
 from engine.config.loading import Config
 from engine.config.providers import PROVIDERS
 from engine.domain.calendar import local_day
+from engine.domain.guard import Suspicion
 from engine.domain.readiness import Standing, examined
 from engine.errors import Invalid, StoreError, TreuepostError
 from engine.providers.contract import page_fault
@@ -179,7 +180,11 @@ def _which(config: Config, database: Database, now: datetime, say: Say) -> Itera
     """Say when the store may be a restored or a second one, and sends nothing for that reason."""
     if schema.present(database) != schema.known():
         return
-    found = guarding.look(_Place(config, database, config.home), now)
+    place = _Place(config, database, config.home)
+    found = guarding.look(place, now)
+    vouched = clocks.of(database, system_clock)() if found.suspicion is Suspicion.ALONE else now
+    if found.suspicion is Suspicion.ALONE and not guarding.look(place, vouched, joins=True).waits:
+        return  # a worker's machine: the sidecar is the daemon's, and that one is at work
     if found.waits:
         yield Line(FAIL, "store", telling.headline(found, say), "treuepost db adopt moved|restored|copy")
 

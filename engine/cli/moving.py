@@ -34,7 +34,7 @@ def move(ctx: typer.Context, target: _Target, as_json: _Json = False) -> None:
             raise UsageError("The store lies there already.", "Name another database: it must be empty.")
         with ownership.nobody_sends(source), ownership.nobody_sends(new), progress_bar(moving.count(source)) as bar:
             rows = moving.move(source, new, bar)
-            moving.retire(source)
+            moving.hand_over(source, new)
         _answer(config, source, new, rows, as_json=as_json)
     finally:
         source.close()

@@ -126,11 +126,12 @@ def adopt(
     """Say which store this is, after it was moved, put back from a backup, or copied; until then it sends nothing."""
     from engine.clock import system_clock
     from engine.steps import guarding
+    from engine.store import clocks
 
     with opened_premises(ctx) as shop:
         zone = shop.config.shop.zone
         said = clock_at(lost_until, zone)() if lost_until else None
-        done = guarding.adopt(shop, answer, system_clock(), said)
+        done = guarding.adopt(shop, answer, clocks.of(shop.database, system_clock)(), said)
         if as_json:
             facts = {"lost_until": done.lost_until, "held": done.held, "unknown": done.unknown, "budget": done.budget}
             print_json({"answer": done.answer, **facts})

@@ -79,7 +79,7 @@ def _hold_lost(app: Shop, now: datetime) -> int:
     if until is None or app.rehearsal:
         return 0
     with app.database.write() as session:
-        return guarding.hold_lost(session, until, now, actor=_ACTOR)
+        return guarding.hold_anew(session, guarding.end_of(app, until), now)
 
 
 def lots(session: Session, app: Shop, campaign: Campaign, now: datetime, since: datetime) -> list[Lot]:

@@ -7,8 +7,10 @@ imports, objections, the log, the plan. A rehearsal mails nobody, so it goes on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,15 +19,16 @@ from sqlmodel import Session
 from engine.config.loading import Config
 from engine.domain import guard
 from engine.domain.calendar import day_start, local_day
-from engine.domain.guard import NOTED_EVERY, Answer, Suspicion
+from engine.domain.guard import AT_WORK, NOTED_EVERY, Answer, Suspicion
 from engine.domain.words import Reason, State
-from engine.errors import UsageError
+from engine.errors import AlreadyRunning, UsageError
 from engine.steps import suppressing
 from engine.steps.shop import Premises
 from engine.steps.watching import checkpointing
 from engine.store import attempts, budgets, calls, installation, lost, messages, ownership, places, replies
 from engine.store.database import Database
 from engine.store.installation import Standing
+from engine.store.lost import End
 from engine.store.messages import MessageRow
 from engine.store.sidecar import Sidecar
 
@@ -43,6 +46,8 @@ class Guard:
     stored: datetime | None = None
     seen: datetime | None = None
     noted: bool = False
+    lost_until: datetime | None = None
+    ordinal: int = 0
 
     @property
     def waits(self) -> bool:
@@ -81,7 +86,7 @@ class Place(Protocol):
 
 
 def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
-    """Say how the store stands; reads only. `joins` is for a further machine at a shared store (`worker`)."""
+    """Say how the store stands; reads only. `joins` is for a worker: it relies on the sole sender of a shared store."""
     seen = Sidecar.beside(app.database, app.home).read()  # before the store: it is written after it
     here = places.here(app.database)
     with app.database.read() as session:
@@ -89,48 +94,76 @@ def look(app: Place, now: datetime, *, joins: bool = False) -> Guard:
         if standing is None:
             return Guard(None, app.config.rehearsal)
         found = guard.suspect(standing.memory, seen, here, joins=joins and not app.database.sqlite, now=now)
-        certain = found is Suspicion.COPY or standing.place == guard.MOVED_AWAY
-        if found is not None and not certain and not lost.has_mailed(session):
+        mailed = found is not None and lost.has_mailed(session)
+        if found is not None and not guard.counts(found, standing.memory, seen, mailed=mailed):
             found = None
     last = standing.last_tick_at
-    fresh = last is not None and now - last <= NOTED_EVERY
-    noted = fresh and standing.place == here and seen is not None and seen.uuid == str(standing.uuid)
-    return Guard(found, app.config.rehearsal, last, seen.last_tick if seen else None, noted)
+    fresh = last is not None and abs(now - last) <= NOTED_EVERY
+    told = seen is not None and seen.uuid == str(standing.uuid) and bool(seen.mailed or app.config.rehearsal)
+    noted = fresh and standing.place == here and told
+    seen_at = seen.last_tick if seen else None
+    return Guard(found, app.config.rehearsal, last, seen_at, noted, standing.lost_until, standing.ordinal)
 
 
 def keep(app: Premises, now: datetime, found: Guard) -> None:
-    """Note, at most once a minute, that a sender is at work; of a store under suspicion nothing is noted."""
+    """Note, at most once a minute, that the sole sender is at work; of a store under suspicion nothing is noted.
+
+    A worker notes nothing: by its word the daemon would take an older state for the store itself.
+    """
     if found.suspicion is None and not found.noted:
         note(app, now)
 
 
 def note(app: Premises, now: datetime) -> None:
-    """Note that a sender is at work: in the store, and then, durably, beside it."""
+    """Note that the sole sender is at work, and whether for real: in the store, and then, durably, beside it."""
     here, sidecar = places.here(app.database), Sidecar.beside(app.database, app.home)
     before = sidecar.read()
     with app.database.read() as session:
         standing = installation.find(session)
-    if standing is None:
-        return
+        if standing is None:
+            return
+        mailed = _may_have_mailed(app, session, standing, before)
     if before is None or before.uuid != str(standing.uuid):  # first: a store with a place and no sidecar is suspected
-        sidecar.write(guard.Memory(str(standing.uuid), None, here))
+        sidecar.write(guard.Memory(str(standing.uuid), None, here, mailed=mailed))
     with app.database.write() as session:
         installation.note_tick(session, now)
         installation.note_place(session, here)
-    _write_beside(app, here)
+    _write_beside(app, here, mailed=mailed)
 
 
 def adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None = None) -> Adoption:
     """Take the owner's word on which store this is; `said` is until when mails may have left, as far as they know.
 
-    Raises UsageError where the word cannot be true, AlreadyRunning where a process sends from the store right now.
+    Raises UsageError where the word cannot be true, AlreadyRunning where a process sends from the store right now: a
+    daemon that waits for this very word may run on.
     """
     found = begin(app, now)
     _refuse(found, answer, said, now)
-    if found.suspicion is not None:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ownership.nobody_sends(app.database))
+        except AlreadyRunning as running:
+            _require_waiting(app, found, now, running)
         return _adopt(app, answer, now, said)
-    with ownership.sole_sender(app.database):
-        return _adopt(app, answer, now, said)
+
+
+def _require_waiting(app: Premises, found: Guard, now: datetime, running: AlreadyRunning) -> None:
+    """Refuse where what is running may be sending.
+
+    One SQLite file has one sidecar: what is suspected here is suspected there. With PostgreSQL a further machine may
+    lack it, so whoever runs is told apart by the store itself: who waits takes nothing in hand and notes nothing.
+    """
+    with app.database.read() as session:
+        owners = messages.owners(session)
+    busy = bool(owners - ownership.dead(app.database, owners))
+    noted = not app.database.sqlite and found.stored is not None and now - found.stored <= AT_WORK
+    if found.suspicion is None or busy:
+        raise running
+    if noted:
+        raise AlreadyRunning(
+            f"A process has worked on this store a moment ago ({app.database.url.render_as_string()}).",
+            "Stop the daemon and every worker first. If they only wait for your word: say it again in two minutes.",
+        )
 
 
 def _refuse(found: Guard, answer: Answer, said: datetime | None, now: datetime) -> None:
@@ -150,23 +183,34 @@ def _adopt(app: Premises, answer: Answer, now: datetime, said: datetime | None) 
     seen = Sidecar.beside(app.database, app.home).read()
     with app.database.write() as session:
         standing = installation.ensure(session, now)
+        mailed = _may_have_mailed(app, session, standing, seen)
         done = Adoption(answer)
         if answer is Answer.RESTORED:
             until = guard.lost_until(standing.memory, seen, said, now)
             done = _restore(session, app, standing, until, now)
         installation.adopt(session, answer, here, done.lost_until)
-        installation.note_tick(session, now)
-    _write_beside(app, here)
+        installation.note_tick(session, now, guard.numbered(now, seen))
+    _write_beside(app, here, mailed=mailed)
     if answer is Answer.RESTORED:
         checkpointing.note_restored(app, now)
     return done
 
 
-def _write_beside(app: Premises, here: str) -> None:
+def _may_have_mailed(app: Place, session: Session, standing: Standing, seen: guard.Memory | None) -> bool:
+    """Say whether mails may have left: from now on they may where the provider is a real one."""
+    if not app.config.rehearsal:
+        return True
+    if seen is not None and seen.uuid == str(standing.uuid) and seen.mailed is not None:
+        return seen.mailed
+    return lost.has_mailed(session)
+
+
+def _write_beside(app: Premises, here: str, *, mailed: bool) -> None:
     with app.database.read() as session:
         standing = installation.find(session)
     if standing is not None:
-        Sidecar.beside(app.database, app.home).write(guard.Memory(str(standing.uuid), standing.last_tick_at, here))
+        memory = replace(standing.memory, place=here, adopted="", mailed=mailed)
+        Sidecar.beside(app.database, app.home).write(memory)
 
 
 # -- a backup was put back -------------------------------------------------------------------------------------------
@@ -176,22 +220,33 @@ def _restore(session: Session, app: Premises, standing: Standing, until: datetim
     """Let nothing go again that may have gone: what was due waits for the owner, what was under way is unknown."""
     unknown = _give_up_calls(session, now)
     replies.give_up_until(session, until, now, _WHY)
-    held = hold_lost(session, until, now, actor=_ACTOR) + lost.rename_held(session, until, now)
-    since = standing.last_tick_at or standing.created_at
+    held = _hold_open(session, end_of(app, until), now)
+    last = standing.last_tick_at
+    since = last if last is not None and last <= until else standing.created_at
     return Adoption(Answer.RESTORED, until, held, unknown, _spend_budget(session, app, since, until, now))
 
 
-def hold_lost(session: Session, until: datetime, now: datetime, *, actor: str) -> int:
-    """Hold everything that was to go before `until` and is in no living sender's hand; return how many."""
+def end_of(app: Place, until: datetime) -> End:
+    """Return where the time that was lost ends, in the shop's own days."""
+    return End(until, local_day(until, app.config.shop.zone))
+
+
+def hold_anew(session: Session, end: End, now: datetime) -> int:
+    """Hold what was planned after the owner's word and may have gone in the lost time; return how many."""
+    return _all(lambda: lost.planned_anew(session, end, _AT_ONCE), partial(_held, session, now, "planner"))
+
+
+def _hold_open(session: Session, end: End, now: datetime) -> int:
+    """Hold everything that may have gone, whoever had it in hand when the backup was made; return how many."""
+    hold = partial(_held, session, now, _ACTOR)
+    count = _all(lambda: lost.waiting(session, end, _AT_ONCE), hold)
+    count += _all(lambda: lost.claimed(session, end, _AT_ONCE), hold)
+    return count + lost.rename_held(session, end, now)
+
+
+def _held(session: Session, now: datetime, actor: str, rows: Sequence[MessageRow]) -> int:
     values = {"reason": Reason.STORE_RESTORED, "owner": "", "carried_by": None}
-
-    def hold(rows: Sequence[MessageRow]) -> int:
-        return len(messages.move_all(session, rows, State.HELD, now=now, actor=actor, **values))
-
-    count = _all(lambda: lost.waiting(session, until, _AT_ONCE), hold)
-    if actor == _ACTOR:
-        count += _all(lambda: lost.claimed(session, until, _AT_ONCE), hold)
-    return count
+    return len(messages.move_all(session, rows, State.HELD, now=now, actor=actor, **values))
 
 
 def _give_up_calls(session: Session, now: datetime) -> int:

@@ -109,7 +109,7 @@ def waiting(session: Session, campaign: str, *, rehearsal: bool) -> list[tuple[d
 
 def unspoken(session: Session, scope: Scope, after: int, limit: int) -> list[MessageRow]:
     """Return planned messages beyond the row `after` on which the owner has not spoken yet, in the order of rows."""
-    mine = sa.and_(WAITING, TABLE.c.state == State.PLANNED, scope.condition, TABLE.c.id > after, ~_spoken())
+    mine = sa.and_(WAITING, TABLE.c.state == State.PLANNED, scope.condition, TABLE.c.id > after, ~spoken())
     query = sa.select(*messages.COLUMNS).where(mine).order_by(TABLE.c.id).limit(limit)
     return [MessageRow(*row) for row in session.connection().execute(query)]
 
@@ -123,7 +123,7 @@ def count_held(session: Session, scope: Scope) -> int:
 def count_gone(session: Session, scope: Scope, since: datetime) -> int:
     """Return how many messages planned since then have left, or may have, without the owner's word."""
     mine = (TABLE.c.campaign == scope.campaign, TABLE.c.planned_at >= since, TABLE.c.rehearsal == scope.rehearsal)
-    left = (TABLE.c.first_call_at.is_not(None), ~_spoken())
+    left = (TABLE.c.first_call_at.is_not(None), ~spoken())
     return session.connection().execute(sa.select(_COUNT).select_from(TABLE).where(*mine, *left)).scalar_one()
 
 
@@ -137,6 +137,7 @@ def history(session: Session, scope: Scope, since: datetime, until: datetime) ->
     return connection.execute(left).scalar_one(), connection.execute(first).scalar_one_or_none()
 
 
-def _spoken() -> sa.ColumnElement[bool]:
+def spoken() -> sa.ColumnElement[bool]:
+    """Return what is true of messages that the owner has released once."""
     word = (_EVENTS.c.actor == "owner", _EVENTS.c.before == State.HELD.value, _EVENTS.c.after == State.PLANNED.value)
     return sa.select(_EVENTS.c.id).where(_EVENTS.c.message == TABLE.c.id, *word).correlate(TABLE).exists()

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from engine.domain.guard import Answer, Memory
+from engine.domain.guard import CLOCK_SET, Answer, Memory, numbered
 from engine.errors import StoreError
 from engine.store.lookups import Question
 from engine.store.tables import Installation
@@ -40,11 +40,12 @@ class Standing:
     adopted: str = ""
     lost_until: datetime | None = None
     pages_seen_at: datetime | None = None
+    ordinal: int = 0
 
     @property
     def memory(self) -> Memory:
         """Return what the guard asks of it."""
-        return Memory(str(self.uuid), self.last_tick_at, self.place, self.adopted)
+        return Memory(str(self.uuid), self.last_tick_at, self.place, self.adopted, ordinal=self.ordinal)
 
 
 _HERE = Question(sa.select(*(_TABLE.c[one.name] for one in fields(Standing))).where(_TABLE.c.id == _ROW))
@@ -76,10 +77,18 @@ def note_canary(session: Session, marks: str) -> None:
     _change(session, canary=marks)
 
 
-def note_tick(session: Session, now: datetime) -> None:
-    """Note the latest instant the daemon has worked at; a clock set back never moves it back."""
-    later = sa.or_(_TABLE.c.last_tick_at.is_(None), _TABLE.c.last_tick_at < now)
-    session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW, later).values(last_tick_at=now))
+def note_tick(session: Session, now: datetime, ordinal: int | None = None) -> None:
+    """Note the latest instant the daemon has worked at, under a number that grows each time, at least to `ordinal`.
+
+    A clock set back a little does not move the instant back; one that was far ahead was wrong, and is forgotten.
+    """
+    last, number, least = _TABLE.c.last_tick_at, _TABLE.c.ordinal, numbered(now) if ordinal is None else ordinal
+    moves = sa.or_(last.is_(None), last < now, last > now + CLOCK_SET)
+    values = {
+        "last_tick_at": sa.case((moves, sa.literal(now, last.type)), else_=last),
+        "ordinal": sa.case((number >= least, number + 1), else_=sa.literal(least, number.type)),
+    }
+    session.connection().execute(sa.update(_TABLE).where(_TABLE.c.id == _ROW).values(**values))
 
 
 def note_place(session: Session, place: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from engine.domain.words import Reason, State
-from engine.store import messages
+from engine.store import holds, messages
 from engine.store.messages import TABLE, UNDER_WAY, WAITING, MessageRow
 
 _REAL: sa.ColumnElement[bool] = TABLE.c.rehearsal.is_(False)
@@ -21,15 +22,36 @@ def has_mailed(session: Session) -> bool:
     return session.connection().execute(query).first() is not None
 
 
-def waiting(session: Session, until: datetime, limit: int) -> list[MessageRow]:
-    """Return messages no sender has in hand that were to go before this instant."""
-    return messages.find(session, sa.and_(WAITING, _REAL, TABLE.c.send_after <= until), limit)
+class End(NamedTuple):
+    """Where the lost time ends: the instant, and the shop's day it lies in.
+
+    What was due on a lost day may have gone at any hour of it: the owner can have hastened it, an import or a changed
+    campaign can have moved it.
+    """
+
+    until: datetime
+    day: date
+
+    @property
+    def reaches(self) -> sa.ColumnElement[bool]:
+        """Return what is true of messages that may have gone before it."""
+        return sa.or_(TABLE.c.send_after <= self.until, TABLE.c.due <= self.day)
 
 
-def claimed(session: Session, until: datetime, limit: int) -> list[MessageRow]:
+def waiting(session: Session, end: End, limit: int) -> list[MessageRow]:
+    """Return messages no sender has in hand that may have gone in the lost time."""
+    return messages.find(session, sa.and_(WAITING, _REAL, end.reaches), limit)
+
+
+def planned_anew(session: Session, end: End, limit: int) -> list[MessageRow]:
+    """Return the same without those that the owner has released since then."""
+    mine = sa.or_(TABLE.c.send_after <= end.until, ~holds.spoken())
+    return messages.find(session, sa.and_(WAITING, _REAL, end.reaches, mine), limit)
+
+
+def claimed(session: Session, end: End, limit: int) -> list[MessageRow]:
     """Return messages that a sender had in hand when the backup was made."""
-    early = TABLE.c.send_after <= until
-    return messages.find(session, sa.and_(UNDER_WAY, _REAL, TABLE.c.state == State.CLAIMED, early), limit)
+    return messages.find(session, sa.and_(UNDER_WAY, _REAL, TABLE.c.state == State.CLAIMED, end.reaches), limit)
 
 
 def called(session: Session, state: State, limit: int) -> list[MessageRow]:
@@ -37,9 +59,9 @@ def called(session: Session, state: State, limit: int) -> list[MessageRow]:
     return messages.find(session, sa.and_(UNDER_WAY, _REAL, TABLE.c.state == state), limit)
 
 
-def rename_held(session: Session, until: datetime, now: datetime) -> int:
+def rename_held(session: Session, end: End, now: datetime) -> int:
     """Say of what was held already that it may have been released and sent since; return how many there are."""
-    old = sa.and_(UNDER_WAY, _REAL, TABLE.c.state == State.HELD, TABLE.c.send_after <= until)
+    old = sa.and_(UNDER_WAY, _REAL, TABLE.c.state == State.HELD, end.reaches)
     rows = messages.find(session, sa.and_(old, TABLE.c.reason.is_distinct_from(Reason.STORE_RESTORED)))
     session.connection().execute(sa.update(TABLE).where(old).values(reason=Reason.STORE_RESTORED))
     messages.note_events(session, _renamed(rows, now))

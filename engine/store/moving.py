@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
-from engine.domain.guard import FROM_BACKUP, MOVED_AWAY
+from engine.domain.guard import ARRIVING, FROM_BACKUP, MOVED_AWAY
 from engine.errors import StoreError, UsageError
 from engine.store import installation, lawful_tables, message_tables, rights_tables, schema, tables
 from engine.store.database import Database
@@ -31,6 +31,7 @@ Row = Mapping[str, Any]
 _DECLARED = (tables, message_tables, lawful_tables, rights_tables)  # importing them fills the list of tables
 _MESSAGES: sa.Table = Message.__table__  # type: ignore[attr-defined]
 _INSTALLATION: sa.Table = Installation.__table__  # type: ignore[attr-defined]
+_STAYS = frozenset({FROM_BACKUP, MOVED_AWAY, ARRIVING})
 _LATER = {_MESSAGES.name: "carried_by"}
 """Columns that name rows of their own table: filled in once all of those rows are there."""
 
@@ -59,7 +60,8 @@ def count(source: Database) -> int:
 def move(source: Database, target: Database, progress: Progress = lambda _rows: None) -> dict[str, int]:
     """Copy every row of `source` into the empty `target`, compare them, and return the rows of each table.
 
-    Nobody may send from either store meanwhile (`ownership.nobody_sends`).
+    Nobody may send from either store meanwhile (`ownership.nobody_sends`); should the machine die before `hand_over`,
+    the target sends nothing.
     """
     schema.upgrade(target)  # a move that was broken off may have left the tables, without a row
     with source.pretend() as old, target.write() as new:
@@ -72,10 +74,17 @@ def move(source: Database, target: Database, progress: Progress = lambda _rows: 
     return {name: made.rows for name, made in sums.items()}
 
 
-def retire(source: Database) -> None:
-    """Mark a store whose rows were moved: it sends nothing before its owner says that it is the one."""
+def hand_over(source: Database, target: Database) -> None:
+    """Retire the store whose rows were moved, then let the new one begin: at no moment two of them send.
+
+    The old one sends nothing any more before its owner says that it is the one.
+    """
     with source.write() as session:
+        before = installation.find(session)
         installation.note_place(session, MOVED_AWAY)
+    if before is not None and before.place not in _STAYS:
+        with target.write() as session:
+            installation.note_place(session, "")
 
 
 def _require_empty(new: Session) -> None:
@@ -127,9 +136,9 @@ def _parts(session: Session, table: sa.Table) -> Iterator[Sequence[Row]]:
 
 
 def _moved(table: sa.Table, row: Row) -> dict[str, Any]:
-    """Return a row as it stands in the target, which lies elsewhere on purpose; what was moved away stays so."""
-    if table is _INSTALLATION and row["place"] not in {FROM_BACKUP, MOVED_AWAY}:
-        return {**row, "place": ""}
+    """Return a row as it stands in the target, which is not the store yet; whatever is in doubt stays so."""
+    if table is _INSTALLATION and row["place"] not in _STAYS:
+        return {**row, "place": ARRIVING}
     return dict(row)
 
 

@@ -1,4 +1,4 @@
-"""The sidecar: a small file beside the store that remembers when the store last worked, and where.
+"""The sidecar: a small file beside the store that remembers when the store last worked, where, and whether for real.
 
 No backup of the store holds it, so a store that was put back is older than its sidecar, and a copy of the store comes
 without one. It lies beside the SQLite file, or beside the config for PostgreSQL.
@@ -39,10 +39,17 @@ class Sidecar:
             content = json.loads(self.path.read_bytes())
             tick = content["last_tick"]
             at = datetime.fromisoformat(tick).astimezone(UTC) if tick else None
-            return Memory(str(content["uuid"]), at, str(content["place"]))
+            mailed, ordinal = content.get("mailed"), content.get("ordinal")  # an older program did not say
+            return Memory(
+                str(content["uuid"]),
+                at,
+                str(content["place"]),
+                mailed=mailed if isinstance(mailed, bool) else None,
+                ordinal=ordinal if isinstance(ordinal, int) else None,
+            )
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None  # never torn, for it is replaced whole: somebody else wrote it
 
     def write(self, memory: Memory) -> None:
@@ -51,6 +58,8 @@ class Sidecar:
             "uuid": memory.uuid,
             "last_tick": memory.last_tick.astimezone(UTC).isoformat() if memory.last_tick else None,
             "place": memory.place,
+            "mailed": memory.mailed,
+            "ordinal": memory.ordinal,
         }
         try:
             self._replace(json.dumps(content).encode() + b"\n")

@@ -40,6 +40,7 @@ class Installation(SQLModel, table=True):
     adopted: str = ""
     lost_until: datetime | None = None
     pages_seen_at: datetime | None = None
+    ordinal: int = Field(default=0, sa_type=sa.BigInteger)
 
 
 class Address(SQLModel, table=True):

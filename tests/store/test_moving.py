@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import UTCDateTime
 
-from engine.domain.guard import FROM_BACKUP
+from engine.domain.guard import ARRIVING, FROM_BACKUP, MOVED_AWAY
 from engine.errors import AlreadyRunning, StoreBusy, StoreError, UsageError
 from engine.store import moving, ownership
 from engine.store.columns import Day
@@ -108,7 +109,7 @@ def test_every_value_of_every_table_arrives(stores: Stores) -> None:
     assert sum(moved) == moving.count(source) == ROWS * len(TABLES)
     assert content(source) == before
     for row in before["installation"]:
-        row["place"] = ""
+        row["place"] = ARRIVING
     assert content(target) == before
 
 
@@ -123,13 +124,21 @@ def test_the_moved_store_goes_on_counting_and_keeps_its_guards(stores: Stores) -
         session.connection().execute(sa.text("UPDATE message SET state = 'sent'"))
 
 
-def test_a_backup_stays_one(sqlite_database: Database, postgres_database: Database) -> None:
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [("here", ""), ("", ""), (FROM_BACKUP, FROM_BACKUP), (MOVED_AWAY, MOVED_AWAY), (ARRIVING, ARRIVING)],
+)
+def test_the_new_store_is_the_one_only_if_the_old_one_was(
+    place: str, kept: str, sqlite_database: Database, postgres_database: Database
+) -> None:
     table: sa.Table = Installation.__table__  # type: ignore[attr-defined]
     with sqlite_database.write() as session:
-        row = {"id": 1, "uuid": "u", "created_at": LATEST, "place": FROM_BACKUP}
+        row = {"id": 1, "uuid": str(uuid4()), "created_at": LATEST, "place": place}
         session.connection().execute(sa.insert(table), [row])
     moving.move(sqlite_database, postgres_database)
-    assert content(postgres_database)["installation"][0]["place"] == FROM_BACKUP
+    moving.hand_over(sqlite_database, postgres_database)
+    assert content(sqlite_database)["installation"][0]["place"] == MOVED_AWAY
+    assert content(postgres_database)["installation"][0]["place"] == kept
 
 
 def test_a_target_with_a_single_row_is_refused(stores: Stores) -> None:

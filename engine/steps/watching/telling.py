@@ -21,12 +21,17 @@ SUSPICIONS: Mapping[Suspicion, str] = {
     Suspicion.ELSEWHERE: "This store was last used in another place: it was moved, copied or put back.",
     Suspicion.ALONE: "This store has mailed customers, but the file beside it that says when is missing.",
     Suspicion.COPY: "This store was declared a copy for looking: it sends nothing.",
+    Suspicion.REPLACED: "Beside this store lies the sidecar of another one that mailed customers: this one is new.",
+    Suspicion.UNVOUCHED: "For five minutes no daemon has noted that it works on this store.",
 }
 ANSWERS: Mapping[Answer, str] = {
     Answer.MOVED: "it is the only one now",
     Answer.RESTORED: "a backup was put back: what may have been sent since then waits for your word",
     Answer.COPY: "it is a copy for looking and never sends",
 }
+_BESIDE = (
+    "A worker sends only beside the daemon: start `treuepost run`, or see there (`treuepost doctor`) why it waits."
+)
 _NUMBERS = re.compile(r"(?P<count>\d+) for (?P<day>[\d-]+), (?:above (?P<limit>\d+)|usually (?P<usual>[\d.]+))")
 
 
@@ -39,10 +44,16 @@ def guarded(found: Guard, config: Config) -> list[str]:
     """Return why a store waits, what both sides remember, and the answers there are, as lines."""
     say: Say = Language(config.shop.language).gettext
     lines = [headline(found, say)]
+    if found.suspicion is Suspicion.UNVOUCHED:
+        return [*lines, say(_BESIDE), say("This worker then goes on by itself; nothing is to be adopted here.")]
     if found.stored and found.seen and found.seen > found.stored:
         zone = config.shop.zone
         when = {"stored": local_time(found.stored, zone), "seen": local_time(found.seen, zone)}
         lines.append(say("It last worked on %(stored)s; the file beside it has seen %(seen)s.", **when))
+    if found.suspicion is Suspicion.REPLACED:
+        lines.append(
+            say("If the other one was lost, put back its backup. If you begin anew on purpose, this one has moved.")
+        )
     lines.append(say("Nothing is planned and sent until you say which one it is:"))
     return [*lines, *(f"  treuepost db adopt {answer.value:<8}  {say(text)}" for answer, text in ANSWERS.items())]
 
