@@ -99,7 +99,7 @@ def _doubt(app: Shop, one: Doubted, *, whole: bool) -> Doubt:
         settles=offered.settles,
         whole=whole and one.call is not None and not one.call.closed,
         resend=one.row.on_doubt is OnDoubt.RESEND and not retry.is_hopeless(one.row.attempts),
-        elsewhere=elsewhere,
+        elsewhere=elsewhere and one.provider != "",
     )
 
 

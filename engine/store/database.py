@@ -257,7 +257,7 @@ _STATES: tuple[tuple[str, _Fault], ...] = (
 
 _FAULTS: tuple[tuple[str, _Fault], ...] = (
     (
-        "locked|busy",
+        "locked|busy|locking protocol",  # the last where others were in the way for long (SQLITE_PROTOCOL)
         (
             StoreBusy,
             "The store is held by another program (%s).",

@@ -39,6 +39,6 @@ def test_a_seed_tells_the_same_story_again() -> None:
 
 
 def test_the_stories_are_about_something() -> None:
-    lines = Counter(word for seed in (2, 3, 5, 9, 12) for line in tell(seed).trace for word in line.split())
+    lines = Counter(word for seed in (2, 3, 7, 9, 16) for line in tell(seed).trace for word in line.split())
     assert {"dies", "frozen", "mood:", "file:"} <= lines.keys()
     assert lines["objects"] + lines["withdraws"] + lines["blocked"] >= 3
